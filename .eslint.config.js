@@ -1,0 +1,50 @@
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript'
+import { importX } from 'eslint-plugin-import-x'
+import neostandard from 'neostandard'
+import { configs as ts } from 'typescript-eslint'
+
+/** Fastify, Redis and Prometheus each have one door (DESIGN §1): nobody else may see them. */
+const doors = [
+  { from: './node_modules/fastify', target: ['./src/!(app|server).ts', './src/!(routes|auth)/**'] },
+  { from: './node_modules/@fastify/cors', target: ['./src/!(app).ts', './src/*/**'] },
+  { from: './node_modules/@fastify/accepts', target: ['./src/*.ts', './src/!(routes)/**'] },
+  { from: './node_modules/ioredis', target: ['./src/*.ts', './src/!(broker|publisher)/**', './src/broker/!(redis).ts'] },
+  { from: './node_modules/prom-client', target: ['./src/!(metrics).ts', './src/*/**'] },
+]
+
+/** Each room may import from the rooms after it on a message's way, from none before it. */
+const rooms = [
+  { target: './src/fanout', from: ['./src/app.ts', './src/server.ts', './src/config.ts', './src/errors.ts', './src/broker', './src/auth', './src/routes'] },
+  { target: './src/broker', from: ['./src/app.ts', './src/server.ts', './src/config.ts', './src/errors.ts', './src/fanout', './src/auth', './src/routes'] },
+  { target: './src/auth', from: ['./src/app.ts', './src/server.ts', './src/config.ts', './src/fanout', './src/routes'] },
+  { target: './src/routes', from: ['./src/app.ts', './src/server.ts', './src/config.ts'] },
+  { target: ['./src/message.ts', './src/errors.ts', './src/log.ts', './src/config.ts'], from: ['./src/app.ts', './src/server.ts', './src/fanout', './src/broker', './src/auth', './src/routes', './src/metrics.ts'] },
+]
+
+export default [
+  ...neostandard({ ts: true, ignores: ['dist/**', '.tap/**'] }),
+  ...ts.recommendedTypeChecked.map((config) => ({ ...config, files: ['src/**/*.ts', 'test/**/*.ts'] })),
+  {
+    files: ['src/**/*.ts', 'test/**/*.ts'],
+    languageOptions: { parserOptions: { project: './tsconfig.json' } },
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver()] },
+    rules: {
+      '@stylistic/comma-dangle': ['error', 'always-multiline'],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/require-await': 'off', // Fastify's hooks and handlers are async to be allowed to throw.
+      '@typescript-eslint/no-empty-function': 'off',
+      'no-void': ['error', { allowAsStatement: true }], // How a promise that nobody needs to wait for is marked.
+      '@typescript-eslint/no-redeclare': 'off', // A schema and its type share a name, as TypeBox has it.
+      'import-x/no-cycle': 'error',
+      'import-x/no-restricted-paths': ['error', { zones: [...rooms, ...doors] }],
+      'import-x/no-extraneous-dependencies': 'error',
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/config.ts'],
+    rules: { 'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'config.ts is the only reader of the environment.' }] },
+  },
+]

@@ -1,0 +1,127 @@
+import cors from '@fastify/cors'
+import Fastify, { LogController, type FastifyError, type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import { openStrategy } from './auth/open.js'
+import { Origins } from './auth/origins.js'
+import { PublishKeys } from './auth/publish-keys.js'
+import type { Broker } from './broker/broker.js'
+import { MemoryBroker } from './broker/memory.js'
+import { RedisBroker } from './broker/redis.js'
+import type { Config } from './config.js'
+import { BrokerAway, ForeignOrigin, Internal, NotFound } from './errors.js'
+import { Hub } from './fanout/hub.js'
+import { Throttle } from './log.js'
+import { prometheusMetrics, type Metrics } from './metrics.js'
+import { eventsRoute } from './routes/events.js'
+import { healthRoutes } from './routes/health.js'
+import { metricsRoute } from './routes/metrics.js'
+import { publishRoute } from './routes/publish.js'
+
+/** What a test may put in the place of the real thing. */
+export interface Deps {
+  readonly log: Logger
+  readonly metrics?: Metrics
+  readonly broker?: Broker
+}
+
+export interface App {
+  /** Serves clients and publishers; closing it ends the streams, the operators' server and the broker. */
+  readonly server: FastifyInstance
+  /** Serves health and metrics, where OPS_PORT takes them off the public port. */
+  readonly ops: FastifyInstance | undefined
+}
+
+const REQUEST_TIMEOUT_MS = 30_000
+/** Requests that are still under way so long after the streams have ended are cut off, in milliseconds. */
+const CLOSE_GRACE_MS = 3_000
+const RETRY_AFTER_S = 2
+
+/** Puts the rooms together. The broker is started; nothing listens yet. */
+export async function buildApp (config: Config, { log, metrics = prometheusMetrics(), broker = createBroker(config, metrics, log) }: Deps): Promise<App> {
+  const development = config.NODE_ENV === 'development'
+  const hub = new Hub({
+    channelPrefix: config.CHANNEL_PREFIX,
+    maxMessageBytes: config.MAX_MESSAGE_BYTES,
+    maxBufferedBytes: config.MAX_BUFFERED_BYTES,
+    maxConnections: config.MAX_CONNECTIONS,
+    maxConnectionsPerMerchant: config.MAX_CONNECTIONS_PER_MERCHANT,
+    heartbeatMs: config.HEARTBEAT_MS,
+    retryMs: config.RETRY_MS,
+    metrics,
+    log,
+  })
+  broker.start((channel, payload) => { hub.receive(channel, payload) })
+
+  const server = createServer(log)
+  const ops = config.OPS_PORT === undefined ? undefined : createServer(log)
+  const origins = new Origins(config.CORS_ORIGINS, development)
+
+  await server.register(cors, { origin: (origin, answer) => { answer(null, origin !== undefined && origins.grants(origin)) }, credentials: true, maxAge: 600 })
+  await server.register(async (api) => {
+    api.addHook('onRequest', async ({ headers: { origin }, host }) => {
+      if (origin !== undefined && !origins.admits(origin, host)) throw new ForeignOrigin()
+    })
+    await api.register(eventsRoute, { hub, strategy: openStrategy, metrics })
+    await api.register(publishRoute, {
+      broker,
+      keys: new PublishKeys(config.PUBLISH_KEY),
+      openWithoutKeys: development,
+      channelPrefix: config.CHANNEL_PREFIX,
+      maxMessageBytes: config.MAX_MESSAGE_BYTES,
+      metrics,
+    })
+  }, { prefix: '/api/realtime' })
+
+  await (ops ?? server).register(async (forOperators) => {
+    await forOperators.register(healthRoutes, { hub, broker, redisOutageGraceMs: config.REDIS_OUTAGE_GRACE_S * 1_000 })
+    await forOperators.register(metricsRoute, { metrics })
+  })
+
+  // In onClose it would be too late: Fastify waits for open streams before it gets there.
+  server.addHook('preClose', async () => {
+    await hub.close()
+    setTimeout(() => { server.server.closeAllConnections() }, CLOSE_GRACE_MS).unref()
+  })
+  server.addHook('onClose', async () => {
+    await broker.close()
+    await ops?.close()
+  })
+  return { server, ops }
+}
+
+function createBroker (config: Config, metrics: Metrics, log: Logger): Broker {
+  if (config.REDIS_URL === undefined) return new MemoryBroker()
+  return new RedisBroker({ url: config.REDIS_URL, channelPrefix: config.CHANNEL_PREFIX, metrics, log })
+}
+
+/** A Fastify that speaks in this service's way: of errors, of what it logs, of what it accepts. */
+function createServer (log: Logger): FastifyInstance {
+  const server = Fastify({
+    loggerInstance: log,
+    // Scrapes, probes and reconnects would be most of the log; streams have lines of their own.
+    logController: new LogController({ disableRequestLogging: true }),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // While closing, streams are refused in a way that EventSource survives, not by Fastify's 503.
+    return503OnClosing: false,
+    // A merchant id that is too long is a bad one, however long; the head of a request is bounded anyway.
+    routerOptions: { maxParamLength: 16_384 },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  }) as unknown as FastifyInstance
+
+  const internalLog = new Throttle(1_000)
+  server.removeContentTypeParser('text/plain')
+  server.setNotFoundHandler(() => { throw new NotFound() })
+  server.setErrorHandler<FastifyError>((error, request, reply) => {
+    const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway
+    const shown: FastifyError = toldAsIs ? error : new Internal()
+    const { statusCode = 500 } = shown
+    if (!toldAsIs) {
+      const heldBack = internalLog.pass()
+      if (heldBack !== undefined) request.log.error({ req: request, err: error, heldBack }, 'a request failed')
+    }
+    if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
+    if (statusCode === 503) reply.header('retry-after', RETRY_AFTER_S)
+    return reply.code(statusCode).send(shown)
+  })
+  return server
+}

@@ -1,0 +1,44 @@
+/** One message for one channel; the payload is UTF-8 text. */
+export interface Publication {
+  readonly channel: string
+  readonly payload: string
+}
+
+/** Whether everything published is being received; `since` is on the monotonic clock, in milliseconds. */
+export type Subscription =
+  | { readonly state: 'standing', readonly since: number }
+  /** `since` is when it was lost, or when the broker was started; `first`: none has ever stood. */
+  | { readonly state: 'absent', readonly since: number, readonly first: boolean }
+
+/** Takes what was published, in the order of publishing, one call each. Must not throw. */
+export type Receive = (channel: string, payload: Buffer) => void
+
+/**
+ * Where messages come from. Channels are `<prefix>:<merchantId>:<topic>`; of others nothing is said.
+ * Implementations: Redis, and one inside the process for development. One suite of tests runs over both.
+ */
+export interface Broker {
+  /** What it is, for the log. */
+  readonly name: string
+  readonly subscription: Subscription
+
+  /**
+   * Begins to receive, and keeps at it until {@link Broker.close}: a broker that is away is waited for, and
+   * {@link Broker.subscription} tells. Called once.
+   */
+  start (receive: Receive): void
+
+  /**
+   * Publishes in order, to every subscriber of every instance, this one included; never from within this call.
+   * @throws {BrokerUnavailable} (rejects) where the broker did not take all of them; some may have been taken.
+   */
+  publish (publications: readonly Publication[]): Promise<void>
+
+  /** Ends; nothing is received any more. */
+  close (): Promise<void>
+}
+
+/** The broker cannot be reached, or refuses; the same call may succeed later. */
+export class BrokerUnavailable extends Error {
+  override name = 'BrokerUnavailable'
+}

@@ -1,0 +1,99 @@
+import { Type, type Static } from '@sinclair/typebox'
+import envSchema from 'env-schema'
+
+/** Whole numbers within bounds; `takes` is what the message of a refused value says. */
+const whole = (minimum: number, maximum: number, byDefault: number, takes: string) =>
+  Type.Integer({ minimum, maximum, default: byDefault, description: takes })
+
+const oneOf = <T extends string>(values: readonly [T, ...T[]], byDefault: T) =>
+  Type.Unsafe<T>({ type: 'string', enum: values, default: byDefault, description: `one of ${values.join(', ')}` })
+
+/**
+ * Every variable the service knows. `description` says what a variable takes and is shown when a value is refused.
+ * `.env.example`, the README and the chart's values list the same names; a test compares them.
+ */
+export const Environment = Type.Object({
+  NODE_ENV: oneOf(['development', 'test', 'production'], 'development'),
+  HOST: Type.String({ default: '0.0.0.0', pattern: '^[0-9A-Za-z.:_-]+$', description: 'an address or host name to listen on' }),
+  PORT: whole(0, 65535, 3001, 'a port, 0–65535 (0: any free one)'),
+  OPS_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65535, description: 'a port, 0–65535 (0: any free one)' })),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://[^\\s]+$', description: 'redis://[user:password@]host:port[/db] (rediss:// for TLS)' })),
+  CHANNEL_PREFIX: Type.String({ default: 'merchant', pattern: '^[A-Za-z0-9._-]{1,64}$', description: '1–64 of A–Z a–z 0–9 . _ -' }),
+  AUTH_MODE: oneOf(['none'], 'none'),
+  PUBLISH_KEY: Type.Optional(Type.String({ pattern: '^[^\\s,]{32,}(,[^\\s,]{32,})*$', description: 'keys of at least 32 characters without white space, separated by commas' })),
+  CORS_ORIGINS: Type.Optional(Type.String({ pattern: '^https?://[^\\s,/]+(,https?://[^\\s,/]+)*$', description: 'origins separated by commas, such as https://app.example.com (no path, no trailing slash)' })),
+  HEARTBEAT_MS: whole(100, 3_600_000, 15_000, 'milliseconds, 100–3600000'),
+  RETRY_MS: whole(1, 3_600_000, 3_000, 'milliseconds, 1–3600000'),
+  MAX_CONNECTIONS: whole(1, 10_000_000, 10_000, 'a count, 1–10000000'),
+  MAX_CONNECTIONS_PER_MERCHANT: whole(1, 10_000_000, 100, 'a count, 1–10000000'),
+  MAX_MESSAGE_BYTES: whole(64, 16_777_216, 65_536, 'bytes, 64–16777216'),
+  MAX_BUFFERED_BYTES: whole(1_024, 1_073_741_824, 1_048_576, 'bytes, 1024–1073741824'),
+  REDIS_OUTAGE_GRACE_S: whole(0, 86_400, 60, 'seconds, 0–86400'),
+}, { additionalProperties: false })
+
+type Raw = Static<typeof Environment>
+
+/** The environment, checked: names as in the environment, lists split. Immutable. */
+export interface Config extends Readonly<Omit<Raw, 'CORS_ORIGINS' | 'PUBLISH_KEY'>> {
+  /** Origins that may use the API from a browser, as browsers spell them; none given is an empty list. */
+  readonly CORS_ORIGINS: readonly string[]
+  /** Keys that may publish over HTTP; more than one while a key is being rotated. */
+  readonly PUBLISH_KEY: readonly string[]
+}
+
+/** A value that the service cannot start with. Its message is one line: the variable, what it got, what it takes. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+const SECRETS: ReadonlySet<string> = new Set(['REDIS_URL', 'PUBLISH_KEY'])
+
+/**
+ * Reads and checks the environment. An empty variable counts as absent.
+ * @throws {ConfigError} for a bad value, or a combination that must not run in production.
+ */
+export function loadConfig (env: NodeJS.ProcessEnv = processEnvironment()): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => name in Environment.properties && value !== ''))
+  const raw = check(given)
+  if (raw.NODE_ENV === 'production') {
+    if (raw.AUTH_MODE === 'none') throw refused('AUTH_MODE', raw.AUTH_MODE, 'in production an authenticating mode: with none, anyone could listen to any merchant')
+    if (raw.REDIS_URL === undefined) throw refused('REDIS_URL', undefined, 'in production the address of a Redis: the embedded broker reaches one process only')
+  }
+  const { CORS_ORIGINS, PUBLISH_KEY, ...rest } = raw
+  return Object.freeze({ ...rest, CORS_ORIGINS: list(CORS_ORIGINS), PUBLISH_KEY: list(PUBLISH_KEY) })
+}
+
+/** `process.env`, with what a `.env` in the working directory adds to it; what is already set wins. */
+function processEnvironment (): NodeJS.ProcessEnv {
+  try {
+    process.loadEnvFile()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new ConfigError(`.env cannot be read: ${(error as Error).message}`)
+  }
+  return process.env
+}
+
+function check (given: Record<string, unknown>): Raw {
+  // A copy, because env-schema coerces and fills in defaults in place.
+  const data = { ...given }
+  try {
+    return envSchema<Raw>({ schema: Environment, data, env: false })
+  } catch (error) {
+    const [first] = (error as { errors?: Array<{ instancePath: string }> }).errors ?? []
+    const name = first?.instancePath.slice(1)
+    if (!isVariable(name)) throw error
+    throw refused(name, given[name], Environment.properties[name].description)
+  }
+}
+
+function isVariable (name: string | undefined): name is keyof Raw {
+  return name !== undefined && name in Environment.properties
+}
+
+function refused (name: keyof Raw, got: unknown, takes: string | undefined): ConfigError {
+  const shown = got === undefined ? 'nothing' : SECRETS.has(name) ? 'a value that is not shown, being secret' : JSON.stringify(got)
+  return new ConfigError(`${name} got ${shown}; it takes ${takes}`)
+}
+
+const list = (value: string | undefined): readonly string[] => value === undefined ? [] : value.split(',')

@@ -1,0 +1,108 @@
+import type { Socket } from 'node:net'
+import type { Filter } from './filter.js'
+
+/** Why a stream ended; the closed set of `connections_closed_total{reason}`. */
+export const CLOSE_REASONS = ['client_gone', 'slow_consumer', 'draining'] as const
+export type CloseReason = typeof CLOSE_REASONS[number]
+
+/** Who is told, once, when a connection's socket is closed, whoever closed it. */
+export interface ConnectionOwner {
+  closed (connection: Connection): void
+}
+
+export interface ConnectionOptions {
+  readonly merchantId: string
+  /** The topics wanted; `undefined` for all. */
+  readonly filter: Filter | undefined
+  /** A socket that is past its HTTP head and used by nobody else; the connection owns it from here on. */
+  readonly socket: Socket
+  readonly maxBufferedBytes: number
+  readonly owner: ConnectionOwner
+}
+
+const CONNECTION = Symbol('connection')
+type HeldSocket = Socket & { [CONNECTION]?: Connection }
+
+/** One SSE client: the writing end of a stream, with a bound on what it may owe. */
+export class Connection {
+  readonly merchantId: string
+  readonly filter: Filter | undefined
+  /** On the monotonic clock, in milliseconds. */
+  readonly openedAt = performance.now()
+  /** Where the heartbeat keeps it. */
+  heartbeatSlot = 0
+  readonly #socket: Socket
+  readonly #maxBufferedBytes: number
+  readonly #owner: ConnectionOwner
+  #closing: CloseReason | undefined
+
+  constructor ({ merchantId, filter, socket, maxBufferedBytes, owner }: ConnectionOptions) {
+    this.merchantId = merchantId
+    this.filter = filter
+    this.#socket = socket
+    this.#maxBufferedBytes = maxBufferedBytes
+    this.#owner = owner
+    // The listeners are shared by all connections and find theirs on the socket: closures of its own would cost each
+    // idle connection some hundred bytes.
+    const held: HeldSocket = socket
+    held[CONNECTION] = this
+    socket.on('close', onClose).on('end', onEnd).on('error', onError)
+    socket.resume() // What a client still sends is of no interest; its end is.
+  }
+
+  /** Why it was closed; `client_gone` unless this side began. */
+  get closeReason (): CloseReason {
+    return this.#closing ?? 'client_gone'
+  }
+
+  /** Bytes that were written and that the kernel has not taken yet. */
+  get bufferedBytes (): number {
+    return this.#socket.writableLength
+  }
+
+  /**
+   * Hands over shared bytes and says whether it did. A client that still owes more than the bound when more is to come
+   * reads too slowly, and is cut off instead. The bound is looked at before a write and not after, or one turn that
+   * brings more than it would cut off the quickest client too.
+   */
+  write (bytes: Buffer): boolean {
+    if (this.#closing !== undefined) return false
+    if (this.#socket.writableLength > this.#maxBufferedBytes) {
+      this.destroy('slow_consumer')
+      return false
+    }
+    this.#socket.write(bytes)
+    return true
+  }
+
+  /** Writes a last block and closes the socket once all is sent: never, if the client does not read. */
+  end (reason: CloseReason, farewell: Buffer): void {
+    if (this.#closing !== undefined) return
+    this.#closing = reason
+    this.#socket.write(farewell)
+    this.#socket.destroySoon()
+  }
+
+  /** Closes the socket at once; what is unsent is lost, and an incomplete block at the end is the client's to ignore. */
+  destroy (reason: CloseReason): void {
+    this.#closing ??= reason
+    this.#socket.destroy()
+  }
+
+  /** @internal called by the socket's listener, once. */
+  handleClose (): void {
+    this.#owner.closed(this)
+  }
+}
+
+function onClose (this: HeldSocket): void {
+  this[CONNECTION]?.handleClose()
+}
+
+/** A client that has said its last word is not coming back for more; sockets of an HTTP server stay half-open otherwise. */
+function onEnd (this: Socket): void {
+  this.destroy()
+}
+
+/** A reset is how most clients leave; 'close' follows and tells what matters. */
+function onError (): void {}

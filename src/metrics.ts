@@ -1,0 +1,139 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { CLOSE_REASONS, type CloseReason } from './fanout/connection.js'
+import { DROP_REASONS, TOPICS, type DropReason, type TopicLabel } from './message.js'
+
+/** Why no stream was opened; the closed set of `connections_rejected_total{reason}`. */
+export const REJECTION_REASONS = [
+  'draining', 'over_capacity', 'merchant_over_capacity',
+  'bad_request', 'unauthorized', 'forbidden', 'not_acceptable', 'internal',
+] as const
+export type RejectionReason = typeof REJECTION_REASONS[number]
+
+/** By which way a message was published through this service. */
+export type PublishedVia = 'http'
+
+/** Values that are read when they are scraped, and cost nothing in between. */
+export type GaugeName = 'connections' | 'merchants_connected' | 'write_buffer_bytes' | 'redis_connected' | 'redis_subscription_age_seconds'
+
+/**
+ * What the service counts, in its own terms. Labels come from closed sets only, never from clients or publishers.
+ * Names, as Prometheus sees them, are in the README; all start with `realtime_`.
+ */
+export interface Metrics {
+  connectionOpened (): void
+  connectionClosed (reason: CloseReason, seconds: number): void
+  connectionRejected (reason: RejectionReason): void
+  /** A well-formed message came in, whether or not anybody here listens to it. */
+  messageReceived (topic: TopicLabel): void
+  messageDropped (reason: DropReason): void
+  messagePublished (via: PublishedVia, topic: TopicLabel): void
+  /** A message was handed to so many sockets, so long after its publisher's timestamp (`undefined`: none to be believed). */
+  fannedOut (topic: TopicLabel, recipients: number, latencySeconds: number | undefined): void
+  /** All that one turn brought was written. */
+  flushed (seconds: number): void
+  bytesSent (bytes: number): void
+  redisReconnected (): void
+  redisProbed (seconds: number): void
+  readGauges (sources: Partial<Record<GaugeName, () => number>>): void
+  /** The text exposition format, and its content type. */
+  expose (): Promise<string>
+  readonly contentType: string
+}
+
+const GAUGES: Record<GaugeName, string> = {
+  connections: 'Open streams',
+  merchants_connected: 'Merchants with at least one open stream',
+  write_buffer_bytes: 'Bytes written to sockets that the kernel has not taken yet',
+  redis_connected: '1 while the subscription is proven to stand, else 0',
+  redis_subscription_age_seconds: 'How long the present subscription has stood; 0 while none does',
+}
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const DURATIONS = [1, 5, 15, 60, 300, 900, 1_800, 3_600, 14_400]
+const RECIPIENTS = [0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000]
+
+/** Counts with prom-client, in a registry of its own. */
+export function prometheusMetrics (): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter({ name: `realtime_${name}`, help, labelNames, registers })
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name: `realtime_${name}`, help, buckets, registers })
+  /** One child per label value, looked up once here and not at every count; each starts at 0, so that a rate has a beginning. */
+  const byValue = <V extends string, L extends string>(parent: Counter<L>, label: NoInfer<L>, values: readonly V[], others: { [name in NoInfer<L>]?: string } = {}) =>
+    Object.fromEntries(values.map((value) => {
+      const child = parent.labels({ ...others, [label]: value })
+      child.inc(0)
+      return [value, child]
+    })) as Record<V, Counter.Internal>
+
+  const topics: readonly TopicLabel[] = [...TOPICS, 'other']
+  const opened = counter('connections_opened_total', 'Streams opened')
+  const closed = byValue(counter('connections_closed_total', 'Streams closed, by reason', ['reason']), 'reason', CLOSE_REASONS)
+  const rejected = byValue(counter('connections_rejected_total', 'Streams not opened, by reason', ['reason']), 'reason', REJECTION_REASONS)
+  const duration = histogram('connection_duration_seconds', 'How long streams lasted', DURATIONS)
+  const received = byValue(counter('messages_received_total', 'Well-formed messages from the broker', ['topic']), 'topic', topics)
+  const dropped = byValue(counter('messages_dropped_total', 'Messages not passed on, by reason', ['reason']), 'reason', DROP_REASONS)
+  const published = counter('messages_published_total', 'Messages published through this service', ['via', 'topic'])
+  const publishedVia: Record<PublishedVia, Record<TopicLabel, Counter.Internal>> = {
+    http: byValue(published, 'topic', topics, { via: 'http' }),
+  }
+  const delivered = byValue(counter('events_delivered_total', 'Events handed to sockets', ['topic']), 'topic', topics)
+  const bytes = counter('bytes_sent_total', 'Bytes handed to sockets, heartbeats and control events among them')
+  const recipients = histogram('fanout_recipients', 'To how many sockets a message was handed, where anybody of its merchant listens', RECIPIENTS)
+  const latency = histogram('delivery_latency_seconds', "From a message's timestamp to its bytes being handed to sockets", SECONDS)
+  const flush = histogram('flush_duration_seconds', 'How long writing all that one turn of the event loop brought took', SECONDS)
+  const slow = counter('slow_consumers_total', 'Streams cut off because the client did not read')
+  const reconnects = counter('redis_reconnects_total', 'Subscriptions made again after one was lost')
+  const probe = histogram('redis_probe_seconds', 'From publishing a probe to its coming back by the subscription', SECONDS)
+
+  return {
+    connectionOpened: () => { opened.inc() },
+    connectionClosed: (reason, seconds) => {
+      closed[reason].inc()
+      duration.observe(seconds)
+      if (reason === 'slow_consumer') slow.inc()
+    },
+    connectionRejected: (reason) => { rejected[reason].inc() },
+    messageReceived: (topic) => { received[topic].inc() },
+    messageDropped: (reason) => { dropped[reason].inc() },
+    messagePublished: (via, topic) => { publishedVia[via][topic].inc() },
+    fannedOut: (topic, count, latencySeconds) => {
+      delivered[topic].inc(count)
+      recipients.observe(count)
+      if (latencySeconds !== undefined) latency.observe(latencySeconds)
+    },
+    flushed: (seconds) => { flush.observe(seconds) },
+    bytesSent: (count) => { bytes.inc(count) },
+    redisReconnected: () => { reconnects.inc() },
+    redisProbed: (seconds) => { probe.observe(seconds) },
+    readGauges: (sources) => {
+      for (const [name, read] of Object.entries(sources)) {
+        registry.registerMetric(new Gauge({ name: `realtime_${name}`, help: GAUGES[name as GaugeName], registers: [], collect () { this.set(read()) } }))
+      }
+    },
+    expose: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}
+
+/** Counts nothing. */
+export const noMetrics: Metrics = {
+  connectionOpened () {},
+  connectionClosed () {},
+  connectionRejected () {},
+  messageReceived () {},
+  messageDropped () {},
+  messagePublished () {},
+  fannedOut () {},
+  flushed () {},
+  bytesSent () {},
+  redisReconnected () {},
+  redisProbed () {},
+  readGauges () {},
+  expose: async () => '',
+  contentType: 'text/plain',
+}

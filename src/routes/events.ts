@@ -1,0 +1,75 @@
+import accepts from '@fastify/accepts'
+import type { FastifyError, FastifyPluginAsync } from 'fastify'
+import type { Strategy } from '../auth/strategy.js'
+import { BadTopics, NotAcceptable, Pipelined } from '../errors.js'
+import { Filter, MAX_TOPICS } from '../fanout/filter.js'
+import type { Hub } from '../fanout/hub.js'
+import type { Metrics, RejectionReason } from '../metrics.js'
+import { onlyMethods } from './only-methods.js'
+import { takeover } from './takeover.js'
+
+export interface EventsOptions {
+  readonly hub: Hub
+  readonly strategy: Strategy
+  readonly metrics: Metrics
+}
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  // nginx, and whatever else has learnt it from nginx, buffers a response otherwise.
+  'x-accel-buffering': 'no',
+}
+
+/** `GET /events`: the stream of one merchant. DESIGN §3–4. */
+export const eventsRoute: FastifyPluginAsync<EventsOptions> = async (app, { hub, strategy, metrics }) => {
+  await app.register(accepts)
+  onlyMethods(app, '/events', ['GET', 'HEAD'])
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/events',
+    exposeHeadRoute: false,
+    errorHandler (error, request) {
+      if (request.method === 'GET') metrics.connectionRejected(rejectionOf(error))
+      throw error
+    },
+    async handler (request, reply) {
+      if (request.accepts().type(['text/event-stream']) === false) throw new NotAcceptable()
+      const { merchantId } = await strategy.authenticate(request)
+      const filter = filterOf(request.query as { topics?: unknown })
+      if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
+      if (reply.raw.socket === null) throw new Pipelined()
+
+      const { ip } = request
+      const socket = takeover(reply.headers(STREAM_HEADERS))
+      if (socket === undefined) return reply
+      const refusal = hub.refusal(merchantId)
+      if (refusal !== undefined) {
+        metrics.connectionRejected(refusal)
+        hub.refuse(socket, refusal)
+        return reply
+      }
+      hub.attach({ merchantId, filter, socket })
+      request.log.debug({ merchantId, topics: filter?.key, ip }, 'stream opened')
+      return reply
+    },
+  })
+}
+
+function filterOf ({ topics }: { topics?: unknown }): Filter | undefined {
+  if (topics === undefined) return undefined
+  const filter = typeof topics === 'string' ? Filter.parse(topics) : undefined
+  if (filter === undefined) throw new BadTopics(MAX_TOPICS)
+  return filter
+}
+
+function rejectionOf ({ statusCode }: FastifyError): RejectionReason {
+  switch (statusCode) {
+    case 400: return 'bad_request'
+    case 401: return 'unauthorized'
+    case 403: return 'forbidden'
+    case 406: return 'not_acceptable'
+    default: return 'internal'
+  }
+}

@@ -1,0 +1,33 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { Broker } from '../broker/broker.js'
+import type { Hub } from '../fanout/hub.js'
+import { onlyMethods } from './only-methods.js'
+
+export interface HealthOptions {
+  readonly hub: Hub
+  readonly broker: Broker
+  readonly redisOutageGraceMs: number
+}
+
+/**
+ * `GET /healthz`: this process works; nothing else, or an outage of Redis would have Kubernetes kill every stream.
+ * `GET /readyz`: new clients are welcome, or 503 with the reason why not. DESIGN §4.
+ */
+export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { hub, broker, redisOutageGraceMs }) => {
+  for (const path of ['/healthz', '/readyz']) onlyMethods(app, path, ['GET', 'HEAD'])
+  app.get('/healthz', async () => ({ status: 'ok' }))
+
+  app.get('/readyz', async (_request, reply) => {
+    const reason = unready()
+    if (reason === undefined) return { status: 'ready' }
+    return reply.code(503).send({ status: 'unready', reason })
+  })
+
+  function unready (): string | undefined {
+    if (hub.draining) return 'draining'
+    const { subscription } = broker
+    if (subscription.state === 'standing') return undefined
+    if (subscription.first) return 'not_subscribed'
+    return performance.now() - subscription.since > redisOutageGraceMs ? 'redis_outage' : undefined
+  }
+}
