@@ -1,0 +1,22 @@
+// Runs before the tests: they are worth nothing without a real Redis, so they do not begin without one.
+import { spawnSync } from 'node:child_process'
+
+const succeeds = (...command) => spawnSync(command[0], command.slice(1), { stdio: 'ignore' }).status === 0
+const haveRedis = () => succeeds('redis-server', '--version') && succeeds('redis-cli', '--version')
+
+if (!haveRedis()) {
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
+  if (succeeds(...sudo, 'apt-get', '--version')) {
+    console.error('redis-server is missing: installing it with apt-get')
+    const aptGet = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q']
+    for (const task of [['update'], ['install', '-y', '--no-install-recommends', 'redis-server']]) {
+      const [program, ...args] = [...aptGet, ...task]
+      // Output goes to standard error: standard output is the tests'.
+      spawnSync(program, args, { stdio: ['ignore', 2, 2] })
+    }
+  }
+}
+if (!haveRedis()) {
+  console.error('The tests need redis-server and redis-cli. Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis; Docker: docker run --rm -v "$PWD:/app" -w /app node:24-bookworm sh -c "npm ci && npm test"')
+  process.exit(1)
+}

@@ -1,0 +1,74 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
+import type { Test } from 'tap'
+import { linesOf } from './arrivals.js'
+
+const run = promisify(execFile)
+
+/** A real redis-server of a test's own, on a port that was free; it goes when the test goes. */
+export class TestRedis {
+  readonly port: number
+  #process: ChildProcess | undefined
+
+  private constructor (port: number) {
+    this.port = port
+  }
+
+  get url (): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  static async start (t: Test): Promise<TestRedis> {
+    const redis = await TestRedis.absent(t)
+    await redis.start()
+    return redis
+  }
+
+  /** Not running yet; {@link TestRedis.start} starts it. */
+  static async absent (t: Test): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort())
+    t.teardown(() => redis.kill())
+    return redis
+  }
+
+  async start (): Promise<void> {
+    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#process = child
+    await linesOf(child.stdout).first((line) => line.includes('Ready to accept connections'))
+  }
+
+  /** SIGKILL, as when its machine is lost. */
+  async kill (): Promise<void> {
+    const child = this.#process
+    if (child === undefined) return
+    this.#process = undefined
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+
+  freeze (): void {
+    this.#process?.kill('SIGSTOP')
+  }
+
+  thaw (): void {
+    this.#process?.kill('SIGCONT')
+  }
+
+  /** What redis-cli prints. */
+  async cli (...args: string[]): Promise<string> {
+    const { stdout } = await run('redis-cli', ['-p', String(this.port), ...args])
+    return stdout.trim()
+  }
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import type { Test } from 'tap'
+import { Arrivals, linesOf } from './arrivals.js'
+
+export interface LogLine {
+  readonly msg: string
+  readonly level: number
+  readonly [field: string]: unknown
+}
+
+export type Environment = Record<string, string>
+
+/** The real, built service in a process of its own, on a free port; it is ended with SIGTERM when the test ends. */
+export class Service {
+  readonly log = new Arrivals<LogLine>()
+  /** All that it printed that is no line of its log. */
+  readonly printed: string[] = []
+  readonly exit: Promise<{ code: number | null, signal: NodeJS.Signals | null }>
+  readonly #process: ChildProcess
+  #ports: readonly number[] = []
+
+  private constructor (env: Environment) {
+    const child = spawn(process.execPath, ['dist/server.js'], {
+      env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'debug', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#process = child
+    this.exit = once(child, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }))
+    const take = (line: string) => {
+      if (line.startsWith('{')) this.log.add(JSON.parse(line) as LogLine)
+      else this.printed.push(line)
+    }
+    for (const stream of [child.stdout, child.stderr]) {
+      const lines = linesOf(stream)
+      lines.add = take
+    }
+    void this.exit.then(() => { this.log.end(`the service ended: ${this.printed.join('\n')}`) })
+  }
+
+  /** Started and listening. */
+  static async start (t: Test, env: Environment = {}): Promise<Service> {
+    const service = new Service(env)
+    t.teardown(() => service.stop())
+    const lines = await service.log.count(env.OPS_PORT === undefined ? 1 : 2, ({ msg }) => msg.startsWith('listening at'))
+    service.#ports = lines.map(({ msg }) => Number(new URL(msg.slice('listening at '.length)).port))
+    return service
+  }
+
+  /** One that is expected to refuse to start; what it printed, and its exit code. */
+  static async refused (env: Environment): Promise<{ code: number | null, printed: string[] }> {
+    const service = new Service(env)
+    const { code } = await service.exit
+    return { code, printed: service.printed }
+  }
+
+  get pid (): number {
+    return this.#process.pid!
+  }
+
+  get port (): number {
+    return this.#ports[0]!
+  }
+
+  get url (): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  get opsUrl (): string {
+    return `http://127.0.0.1:${this.#ports[1]}`
+  }
+
+  streamUrl (merchantId: string, query = ''): string {
+    return `${this.url}/api/realtime/events?merchantId=${merchantId}${query}`
+  }
+
+  signal (signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  async stop (): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    this.#process.kill('SIGTERM')
+    await this.exit
+  }
+
+  async publish (merchantId: string, events: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(`${this.url}/api/realtime/merchants/${merchantId}/events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(events),
+    })
+  }
+
+  /** One value of /metrics; `series` as Prometheus writes it, without the prefix. */
+  async metric (series: string): Promise<number> {
+    const base = this.#ports[1] === undefined ? this.url : this.opsUrl
+    const text = await (await fetch(`${base}/metrics`)).text()
+    const line = text.split('\n').find((line) => line.startsWith(`realtime_${series} `))
+    if (line === undefined) throw new Error(`no series realtime_${series}`)
+    return Number(line.slice(line.lastIndexOf(' ')))
+  }
+
+  /** Bytes of memory that the process holds. */
+  async rss (): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text()
+    return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1])
+  }
+}
+
+export function progress (n: number, more: Record<string, unknown> = {}): Record<string, unknown> {
+  return { type: 'progress', poId: 'po-1', progress: n % 101, message: `step ${n}`, timestamp: Date.now(), ...more }
+}
