@@ -1,5 +1,5 @@
 import cors from '@fastify/cors'
-import Fastify, { LogController, type FastifyError, type FastifyInstance } from 'fastify'
+import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { openStrategy } from './auth/open.js'
 import { Origins } from './auth/origins.js'
@@ -8,7 +8,7 @@ import type { Broker } from './broker/broker.js'
 import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
 import type { Config } from './config.js'
-import { BrokerAway, ForeignOrigin, Internal, NotFound } from './errors.js'
+import { BadPath, BrokerAway, ForeignOrigin, Internal, NotFound } from './errors.js'
 import { Hub } from './fanout/hub.js'
 import { Throttle } from './log.js'
 import { prometheusMetrics, type Metrics } from './metrics.js'
@@ -96,6 +96,7 @@ function createBroker (config: Config, metrics: Metrics, log: Logger): Broker {
 
 /** A Fastify that speaks in this service's way: of errors, of what it logs, of what it accepts. */
 function createServer (log: Logger): FastifyInstance {
+  const answerError = createErrorHandler()
   const server = Fastify({
     loggerInstance: log,
     // Scrapes, probes and reconnects would be most of the log; streams have lines of their own.
@@ -106,12 +107,20 @@ function createServer (log: Logger): FastifyInstance {
     // A merchant id that is too long is a bad one, however long; the head of a request is bounded anyway.
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    // A path that cannot be decoded. Fastify's message repeats it, with the query, where credentials travel.
+    frameworkErrors: (_error, request, reply) => { answerError(new BadPath(), request, reply) },
   }) as unknown as FastifyInstance
 
-  const internalLog = new Throttle(1_000)
   server.removeContentTypeParser('text/plain')
   server.setNotFoundHandler(() => { throw new NotFound() })
-  server.setErrorHandler<FastifyError>((error, request, reply) => {
+  server.setErrorHandler<FastifyError>(answerError)
+  return server
+}
+
+/** Answers in Fastify's own shape, with a stable `code`; what is this service's own fault is logged, and not shown. */
+function createErrorHandler () {
+  const internalLog = new Throttle(1_000)
+  return (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway
     const shown: FastifyError = toldAsIs ? error : new Internal()
     const { statusCode = 500 } = shown
@@ -122,6 +131,5 @@ function createServer (log: Logger): FastifyInstance {
     if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
     if (statusCode === 503) reply.header('retry-after', RETRY_AFTER_S)
     return reply.code(statusCode).send(shown)
-  })
-  return server
+  }
 }

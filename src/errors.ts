@@ -6,6 +6,7 @@ import createError from '@fastify/error'
  * `%s` is filled in by the thrower, never with a credential.
  */
 
+export const BadPath = createError('RTF_BAD_PATH', 'the path is not well-formed', 400)
 export const BadMerchantId = createError('RTF_BAD_MERCHANT_ID',
   'a merchant id is 1–128 of A–Z a–z 0–9 . _ - and starts with a letter or digit', 400)
 export const BadTopics = createError('RTF_BAD_TOPICS',

@@ -1,0 +1,38 @@
+import { connect, type Socket } from 'node:net'
+import type { Test } from 'tap'
+import { Arrivals } from './arrivals.js'
+
+/** A client that sends bytes as they are, and keeps what comes back as it came. */
+export class RawClient {
+  /** All that was answered so far, anew at every piece of it. */
+  readonly #answers = new Arrivals<string>()
+  readonly socket: Socket
+  readonly closed: Promise<void>
+
+  constructor (t: Test, port: number, request = '') {
+    this.socket = connect(port, '127.0.0.1').setEncoding('utf8')
+    t.teardown(() => { this.socket.destroy() })
+    this.socket.on('data', (text: string) => { this.#answers.add(this.answer + text) })
+    this.socket.on('error', () => { /* 'close' follows. */ })
+    this.closed = new Promise((resolve) => {
+      this.socket.on('close', () => {
+        this.#answers.end('the connection ended')
+        resolve()
+      })
+    })
+    this.send(request)
+  }
+
+  get answer (): string {
+    return this.#answers.all.at(-1) ?? ''
+  }
+
+  send (text: string): void {
+    this.socket.write(text)
+  }
+
+  /** Resolves once the answer contains this. */
+  async until (text: string): Promise<string> {
+    return this.#answers.first((answer) => answer.includes(text))
+  }
+}
