@@ -34,6 +34,7 @@ export interface Metrics {
   bytesSent (bytes: number): void
   redisReconnected (): void
   redisProbed (seconds: number): void
+  /** Where the values of gauges come from; those that nobody gives are 0. */
   readGauges (sources: Partial<Record<GaugeName, () => number>>): void
   /** The text exposition format, and its content type. */
   expose (): Promise<string>
@@ -90,6 +91,12 @@ export function prometheusMetrics (): Metrics {
   const reconnects = counter('redis_reconnects_total', 'Subscriptions made again after one was lost')
   const probe = histogram('redis_probe_seconds', 'From publishing a probe to its coming back by the subscription', SECONDS)
 
+  // All are there from the start, whatever has a value for them: a dashboard shows 0, not a hole.
+  const sources: Partial<Record<GaugeName, () => number>> = {}
+  for (const [name, help] of Object.entries(GAUGES) as Array<[GaugeName, string]>) {
+    registry.registerMetric(new Gauge({ name: `realtime_${name}`, help, registers: [], collect () { this.set(sources[name]?.() ?? 0) } }))
+  }
+
   return {
     connectionOpened: () => { opened.inc() },
     connectionClosed: (reason, seconds) => {
@@ -110,11 +117,7 @@ export function prometheusMetrics (): Metrics {
     bytesSent: (count) => { bytes.inc(count) },
     redisReconnected: () => { reconnects.inc() },
     redisProbed: (seconds) => { probe.observe(seconds) },
-    readGauges: (sources) => {
-      for (const [name, read] of Object.entries(sources)) {
-        registry.registerMetric(new Gauge({ name: `realtime_${name}`, help: GAUGES[name as GaugeName], registers: [], collect () { this.set(read()) } }))
-      }
-    },
+    readGauges: (added) => { Object.assign(sources, added) },
     expose: () => registry.metrics(),
     contentType: registry.contentType,
   }

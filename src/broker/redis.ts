@@ -7,9 +7,9 @@ import { BrokerUnavailable, type Broker, type Publication, type Receive, type Su
 
 /** Every so often a probe is published, in milliseconds. */
 const PROBE_MS = 1_500
-/** After so many probes without any message coming in, the subscription is dead: 7.5 s, and no more than 10 s on a bad day. */
-const PROBES_UNANSWERED = 5
-/** A command that Redis does not answer for so long ends its connection; short enough to leave the probes a second chance. */
+/** When so many probes in a row have brought nothing by the time the next is due, the subscription is dead: after 7.5 s at most. */
+const PROBES_UNANSWERED = 4
+/** A command that Redis does not answer for so long ends its connection; short enough for the probes to go on by the next, and to find the subscription alive. */
 const COMMAND_SILENCE_MS = 3_000
 /** A connection that is given up gets so long to say goodbye. */
 const DISCONNECT_MS = 300

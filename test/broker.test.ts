@@ -1,0 +1,119 @@
+import { once } from 'node:events'
+import { pino } from 'pino'
+import t, { type Test } from 'tap'
+import { BrokerUnavailable, type Broker } from '../src/broker/broker.js'
+import { MemoryBroker } from '../src/broker/memory.js'
+import { RedisBroker } from '../src/broker/redis.js'
+import { noMetrics } from '../src/metrics.js'
+import { Arrivals } from './helpers/arrivals.js'
+import { TestRedis } from './helpers/redis.js'
+
+type Received = readonly [channel: string, payload: string]
+
+/** Started, and receiving. */
+async function start (t: Test, broker: Broker): Promise<Arrivals<Received>> {
+  const received = new Arrivals<Received>()
+  t.teardown(() => broker.close())
+  broker.start((channel, payload) => { received.add([channel, payload.toString()]) })
+  // Nothing tells that a subscription stands but what comes in by it.
+  for (;;) {
+    const first = received.next()
+    try {
+      await broker.publish([{ channel: 'merchant:_ready:x', payload: '{}' }])
+    } catch (error) {
+      if (!(error instanceof BrokerUnavailable)) throw error
+    }
+    const came = await Promise.race([first.then(() => true), once(AbortSignal.timeout(50), 'abort').then(() => false)])
+    if (came) break
+  }
+  received.all.length = 0
+  return received
+}
+
+/** What every broker promises (src/broker/broker.ts), whichever it is. */
+function contract (name: string, create: (t: Test) => Promise<Broker>) {
+  t.test(`${name} keeps the contract of a broker`, async (t) => {
+    const broker = await create(t)
+    t.equal(broker.name, name)
+    t.match(broker.subscription, { state: 'absent', first: true })
+    await t.rejects(broker.publish([{ channel: 'merchant:a:b', payload: '{}' }]), { name: 'BrokerUnavailable' }, 'before it is started')
+
+    const received = await start(t, broker)
+    t.equal(broker.subscription.state, 'standing')
+    t.ok(broker.subscription.since <= performance.now())
+
+    t.test('what is published is received, in order, never within the call', async (t) => {
+      const publications = Array.from({ length: 200 }, (_, i) => ({ channel: `merchant:m${i % 3}:t:${i}`, payload: `{"n":${i},"é":"🛒\u2028"}` }))
+      const before = received.all.length
+      const done = broker.publish(publications)
+      t.equal(received.all.length, before)
+      await done
+      await received.count(before + 200)
+      t.strictSame(received.all.slice(before), publications.map(({ channel, payload }) => [channel, payload]))
+    })
+
+    t.test('publishing nothing is no error', async () => broker.publish([]))
+
+    t.test('once closed, it receives nothing and refuses to publish', async (t) => {
+      const before = received.all.length
+      await broker.close()
+      t.match(broker.subscription, { state: 'absent', first: false })
+      await t.rejects(broker.publish([{ channel: 'merchant:a:b', payload: '{}' }]), { name: 'BrokerUnavailable' })
+      t.equal(received.all.length, before)
+      await broker.close()
+    })
+  })
+}
+
+const log = pino({ level: 'silent' })
+contract('memory', async () => new MemoryBroker())
+contract('redis', async (t) => {
+  const redis = await TestRedis.start(t)
+  return new RedisBroker({ url: redis.url, channelPrefix: 'merchant', metrics: noMetrics, log })
+})
+
+t.test('a RedisBroker that is refused what it needs', async (t) => {
+  const redis = await TestRedis.start(t)
+
+  t.test('has a subscription refused: it is absent, tries again, and stands once it may', async (t) => {
+    await redis.cli('ACL', 'SETUSER', 'narrow', 'on', '>secret-password', 'resetchannels', '&other:*', '+@all')
+    const lines = new Arrivals<string>()
+    const broker = new RedisBroker({
+      url: `redis://narrow:secret-password@127.0.0.1:${redis.port}`,
+      channelPrefix: 'merchant',
+      metrics: noMetrics,
+      log: pino({ level: 'debug' }, { write: (line) => { lines.add(line) } }),
+    })
+    t.teardown(() => broker.close())
+    broker.start(() => {})
+    await lines.first((line) => line.includes('NOPERM'))
+    t.match(broker.subscription, { state: 'absent', first: true })
+    await redis.cli('ACL', 'SETUSER', 'narrow', 'resetchannels', '&merchant:*:*')
+    await lines.first((line) => line.includes('"subscribed"'))
+    t.equal(broker.subscription.state, 'standing')
+    t.notMatch(lines.all.join(''), 'secret-password')
+  })
+
+  t.test('has its password refused: the log says so, and not which password', async (t) => {
+    const lines = new Arrivals<string>()
+    const broker = new RedisBroker({
+      url: `redis://narrow:wrong-password@127.0.0.1:${redis.port}`,
+      channelPrefix: 'merchant',
+      metrics: noMetrics,
+      log: pino({ level: 'trace' }, { write: (line) => { lines.add(line) } }),
+    })
+    t.teardown(() => broker.close())
+    broker.start(() => {})
+    await lines.first((line) => line.includes('WRONGPASS'))
+    t.notMatch(lines.all.join(''), 'wrong-password')
+  })
+
+  t.test('may do no more than the README says: it works', async (t) => {
+    await redis.cli('ACL', 'SETUSER', 'least', 'on', '>secret', 'resetchannels', '&merchant:*:*', '-@all', '+psubscribe', '+punsubscribe', '+ping', '+info', '+publish')
+    const broker = new RedisBroker({ url: `redis://least:secret@127.0.0.1:${redis.port}`, channelPrefix: 'merchant', metrics: noMetrics, log })
+    const received = await start(t, broker)
+    await broker.publish([{ channel: 'merchant:a:b', payload: '{}' }])
+    await received.first(([channel]) => channel === 'merchant:a:b')
+    await t.rejects(broker.publish([{ channel: 'elsewhere', payload: '{}' }]), { name: 'BrokerUnavailable', message: /NOPERM/ })
+  })
+})

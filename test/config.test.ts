@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { ConfigError, Environment, loadConfig } from '../src/config.js'
+import { Service } from './helpers/service.js'
+
+const KEY = 'k'.repeat(32)
+
+t.test('defaults are those of the documentation', async (t) => {
+  t.strictSame(loadConfig({}), {
+    NODE_ENV: 'development',
+    HOST: '0.0.0.0',
+    PORT: 3001,
+    LOG_LEVEL: 'info',
+    CHANNEL_PREFIX: 'merchant',
+    AUTH_MODE: 'none',
+    PUBLISH_KEY: [],
+    CORS_ORIGINS: [],
+    HEARTBEAT_MS: 15_000,
+    RETRY_MS: 3_000,
+    MAX_CONNECTIONS: 10_000,
+    MAX_CONNECTIONS_PER_MERCHANT: 100,
+    MAX_MESSAGE_BYTES: 65_536,
+    MAX_BUFFERED_BYTES: 1_048_576,
+    REDIS_OUTAGE_GRACE_S: 60,
+  })
+})
+
+t.test('good values', async (t) => {
+  t.match(loadConfig({
+    PORT: '8080',
+    OPS_PORT: '9090',
+    REDIS_URL: 'rediss://user:pass@redis.example:6380/2',
+    PUBLISH_KEY: `${KEY},${KEY}2`,
+    CORS_ORIGINS: 'https://app.example.com,http://localhost:5173',
+    SOMETHING_ELSE: 'is not ours',
+  }), {
+    PORT: 8080,
+    OPS_PORT: 9090,
+    REDIS_URL: 'rediss://user:pass@redis.example:6380/2',
+    PUBLISH_KEY: [KEY, `${KEY}2`],
+    CORS_ORIGINS: ['https://app.example.com', 'http://localhost:5173'],
+  })
+  t.equal(loadConfig({ PORT: '', REDIS_URL: '' }).PORT, 3001, 'an empty variable is an absent one')
+  t.notOk('SOMETHING_ELSE' in loadConfig({ SOMETHING_ELSE: 'x' }))
+})
+
+t.test('bad values are refused by one line that names the variable, what it got and what it takes', async (t) => {
+  const bad: Array<[name: string, value: string]> = [
+    ['PORT', 'http'], ['PORT', '65536'], ['PORT', '-1'], ['PORT', '1.5'], ['OPS_PORT', 'x'], ['HOST', 'a b'], ['LOG_LEVEL', 'loud'], ['NODE_ENV', 'prod'],
+    ['CHANNEL_PREFIX', 'a:b'], ['CHANNEL_PREFIX', 'm*'], ['AUTH_MODE', 'open'], ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'https://a.example/'], ['CORS_ORIGINS', 'a.example'],
+    ['HEARTBEAT_MS', '15s'], ['HEARTBEAT_MS', '0'], ['RETRY_MS', '0'], ['MAX_CONNECTIONS', '0'], ['MAX_CONNECTIONS_PER_MERCHANT', 'many'], ['MAX_MESSAGE_BYTES', '64K'],
+    ['MAX_BUFFERED_BYTES', '1'], ['REDIS_OUTAGE_GRACE_S', '-1'],
+  ]
+  for (const [name, value] of bad) {
+    t.throws(() => loadConfig({ [name]: value }), { name: 'ConfigError', message: new RegExp(`^${name} got ${JSON.stringify(value).replaceAll('*', '\\*')}; it takes [^\\n]+$`) }, `${name}=${value}`)
+  }
+  for (const [name, value] of [['REDIS_URL', 'http://hidden'], ['REDIS_URL', 'hidden:6379'], ['PUBLISH_KEY', 'hidden'], ['PUBLISH_KEY', `${KEY},hidden`]] as const) {
+    t.throws(() => loadConfig({ [name]: value }), new RegExp(`^ConfigError: ${name} got a value that is not shown`))
+    try { loadConfig({ [name]: value }) } catch (error) { t.notMatch(String(error), 'hidden') }
+  }
+})
+
+t.test('production refuses what must not face the public', async (t) => {
+  t.throws(() => loadConfig({ NODE_ENV: 'production', REDIS_URL: 'redis://r:6379' }), new ConfigError('AUTH_MODE got "none"; it takes in production an authenticating mode: with none, anyone could listen to any merchant'))
+})
+
+t.test('the process ends at once, with that line', async (t) => {
+  t.strictSame(await Service.refused({ HEARTBEAT_MS: 'soon' }), { code: 1, printed: ['realtime-fanout: HEARTBEAT_MS got "soon"; it takes milliseconds, 100–3600000'] })
+  const { code, printed } = await Service.refused({ NODE_ENV: 'production' })
+  t.equal(code, 1)
+  t.match(printed, [/^realtime-fanout: AUTH_MODE /])
+})
+
+t.test('config.ts, .env.example and the README name the same variables', async (t) => {
+  // NODE_ENV belongs to Node.js.
+  const known = Object.keys(Environment.properties).filter((name) => name !== 'NODE_ENV').sort()
+  const example = [...(await readFile('.env.example', 'utf8')).matchAll(/^#? ?([A-Z][A-Z_]+)=/gm)].map(([, name]) => name).sort()
+  t.strictSame(example, known)
+  const readme = [...(await readFile('README.md', 'utf8')).matchAll(/^\| `([A-Z][A-Z_]+)` \|/gm)].map(([, name]) => name).sort()
+  t.strictSame(readme, known)
+
+  t.test('with the same defaults', async (t) => {
+    const text = await readFile('.env.example', 'utf8') + (await readFile('README.md', 'utf8')).replaceAll(/^\| `([A-Z_]+)` \| `?([^`|]*?)`? \|.*$/gm, '$1=$2')
+    for (const [name, schema] of Object.entries(Environment.properties)) {
+      if (name === 'NODE_ENV' || schema.default === undefined) continue
+      const shown = [...text.matchAll(new RegExp(`^#? ?${name}=(.*)$`, 'gm'))].map(([, value]) => value)
+      t.strictSame(shown, [String(schema.default), String(schema.default)], name)
+    }
+  })
+})

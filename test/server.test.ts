@@ -1,0 +1,104 @@
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import t from 'tap'
+import { RawClient } from './helpers/raw.js'
+import { TestRedis } from './helpers/redis.js'
+import { Service, progress } from './helpers/service.js'
+import { Stream } from './helpers/stream.js'
+
+t.test('on the embedded broker it says where it listens and what to paste', async (t) => {
+  const service = await Service.start(t, { PORT: '0' })
+  await service.log.first(({ msg }) => msg.startsWith('listening'))
+  await fetch(`${service.url}/healthz`)
+  const text = service.printed.join('\n')
+  t.match(text, `http://localhost:${service.port}`)
+  t.match(text, 'without Redis')
+  t.match(text, `curl -N 'http://localhost:${service.port}/api/realtime/events?merchantId=TEST'`)
+  t.match(text, `curl http://localhost:${service.port}/api/realtime/merchants/TEST/events -H`)
+
+  const keyed = await Service.start(t, { PUBLISH_KEY: 'k'.repeat(32) })
+  await fetch(`${keyed.url}/healthz`)
+  t.match(keyed.printed.join('\n'), 'Bearer <PUBLISH_KEY>')
+})
+
+t.test('a port that is taken ends it with one line', async (t) => {
+  const service = await Service.start(t)
+  const { code, printed } = await Service.refused({ PORT: String(service.port) })
+  t.equal(code, 1)
+  t.match(printed, [/^realtime-fanout: cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/])
+  t.equal(printed.length, 1)
+})
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  t.test(`${signal} ends all streams and then the process, with exit code 0`, async (t) => {
+    const redis = await TestRedis.start(t)
+    const service = await Service.start(t, { REDIS_URL: redis.url, OPS_PORT: '0' })
+    await service.log.first(({ msg }) => msg === 'subscribed')
+    const streams = await Promise.all(Array.from({ length: 20 }, (_, i) => Stream.open(t, service.streamUrl(`m${i % 5}`))))
+    const keepAlive = new RawClient(t, service.port, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+    await keepAlive.until('404')
+
+    service.signal(signal)
+    await Promise.all(streams.map(({ closed }) => closed))
+    for (const { events, retries } of streams) {
+      t.match(events.all.at(-1), { event: 'close', data: '{"type":"close","reason":"draining","reconnect":true}' })
+      t.equal(retries.length, 2, 'preceded by a retry')
+    }
+    t.strictSame(await service.exit, { code: 0, signal: null })
+    await t.rejects(once(connect(service.port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' })
+    t.equal(await redis.cli('PUBSUB', 'NUMPAT'), '0')
+    t.equal(service.log.all.filter(({ msg, reason }) => msg === 'stream closed' && reason === 'draining').length, 20)
+  })
+}
+
+t.test('it ends within the deadline', async (t) => {
+  t.test('while clients do not read, and one has sent half a request', async (t) => {
+    const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
+    const deaf = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=TEST HTTP/1.1\r\nHost: x\r\n\r\n')
+    await deaf.until('connected')
+    deaf.socket.pause()
+    const half = new RawClient(t, service.port, 'POST /api/realtime/merchants/TEST/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{')
+    const batch = Array(100).fill(progress(1, { message: 'x'.repeat(60_000) }))
+    while (await service.metric('write_buffer_bytes') === 0) await service.publish('TEST', batch)
+
+    service.signal('SIGTERM')
+    t.strictSame(await service.exit, { code: 0, signal: null })
+    await half.closed
+  })
+
+  t.test('while Redis is frozen', async (t) => {
+    const redis = await TestRedis.start(t)
+    const service = await Service.start(t, { REDIS_URL: redis.url })
+    await service.log.first(({ msg }) => msg === 'subscribed')
+    redis.freeze()
+    service.signal('SIGTERM')
+    t.strictSame(await service.exit, { code: 0, signal: null })
+  })
+
+  t.test('while Redis has never been there', async (t) => {
+    const redis = await TestRedis.absent(t)
+    const service = await Service.start(t, { REDIS_URL: redis.url })
+    service.signal('SIGTERM')
+    t.strictSame(await service.exit, { code: 0, signal: null })
+  })
+})
+
+t.test('who comes while it drains is told to come back', async (t) => {
+  const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
+  // A client that does not read holds up the end for a moment: time for others to come.
+  const deaf = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=TEST HTTP/1.1\r\nHost: x\r\n\r\n')
+  await deaf.until('connected')
+  deaf.socket.pause()
+  while (await service.metric('write_buffer_bytes') === 0) await service.publish('TEST', Array(100).fill(progress(1, { message: 'x'.repeat(60_000) })))
+  service.signal('SIGTERM')
+  await service.log.first(({ msg }) => msg === 'ending')
+
+  const ready = await fetch(`${service.url}/readyz`)
+  t.equal(ready.status, 503)
+  t.strictSame(await ready.json(), { status: 'unready', reason: 'draining' })
+  const late = await Stream.request(t, service.streamUrl('TEST'))
+  t.equal(late.status, 200)
+  await late.closed
+  t.match(late.events.all, [{ event: 'close', data: '{"type":"close","reason":"draining","reconnect":true}' }])
+  t.strictSame(await service.exit, { code: 0, signal: null })
+})
