@@ -92,19 +92,26 @@ export class Service {
     })
   }
 
-  /** One value of /metrics; `series` as Prometheus writes it, without the prefix. */
+  /** One value of this service's metrics; `series` as Prometheus writes it, without the prefix. */
   async metric (series: string): Promise<number> {
-    const base = this.#ports[1] === undefined ? this.url : this.opsUrl
-    const text = await (await fetch(`${base}/metrics`)).text()
-    const line = text.split('\n').find((line) => line.startsWith(`realtime_${series} `))
-    if (line === undefined) throw new Error(`no series realtime_${series}`)
-    return Number(line.slice(line.lastIndexOf(' ')))
+    return this.#scrape(`realtime_${series}`)
   }
 
   /** Bytes of memory that the process holds. */
   async rss (): Promise<number> {
-    const text = await (await fetch(`${this.url}/metrics`)).text()
-    return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1])
+    return this.#scrape('process_resident_memory_bytes')
+  }
+
+  /** How many of such things keep the process's event loop busy: `Timeout`, `TCPSocketWrap`, … */
+  async resources (type: string): Promise<number> {
+    return this.#scrape(`nodejs_active_resources{type="${type}"}`)
+  }
+
+  async #scrape (series: string): Promise<number> {
+    const answer = await fetch(`${this.#ports.length > 1 ? this.opsUrl : this.url}/metrics`)
+    const line = (await answer.text()).split('\n').find((line) => line.startsWith(`${series} `))
+    if (line === undefined) throw new Error(`no series ${series}`)
+    return Number(line.slice(line.lastIndexOf(' ')))
   }
 }
 
