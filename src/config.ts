@@ -80,18 +80,13 @@ function check (given: Record<string, unknown>): Raw {
   try {
     return envSchema<Raw>({ schema: Environment, data, env: false })
   } catch (error) {
-    const [first] = (error as { errors?: Array<{ instancePath: string }> }).errors ?? []
-    const name = first?.instancePath.slice(1)
-    if (!isVariable(name)) throw error
-    throw refused(name, given[name], Environment.properties[name].description)
+    const [first] = (error as { errors: [{ instancePath: string }] }).errors
+    const name = first.instancePath.slice(1) as keyof Raw
+    throw refused(name, given[name], Environment.properties[name].description!)
   }
 }
 
-function isVariable (name: string | undefined): name is keyof Raw {
-  return name !== undefined && name in Environment.properties
-}
-
-function refused (name: keyof Raw, got: unknown, takes: string | undefined): ConfigError {
+function refused (name: keyof Raw, got: unknown, takes: string): ConfigError {
   const shown = got === undefined ? 'nothing' : SECRETS.has(name) ? 'a value that is not shown, being secret' : JSON.stringify(got)
   return new ConfigError(`${name} got ${shown}; it takes ${takes}`)
 }

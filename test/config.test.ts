@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { ConfigError, Environment, loadConfig } from '../src/config.js'
+import { Environment, loadConfig } from '../src/config.js'
 import { Service } from './helpers/service.js'
 
 const KEY = 'k'.repeat(32)
@@ -52,16 +52,16 @@ t.test('bad values are refused by one line that names the variable, what it got 
     ['MAX_BUFFERED_BYTES', '1'], ['REDIS_OUTAGE_GRACE_S', '-1'],
   ]
   for (const [name, value] of bad) {
-    t.throws(() => loadConfig({ [name]: value }), { name: 'ConfigError', message: new RegExp(`^${name} got ${JSON.stringify(value).replaceAll('*', '\\*')}; it takes [^\\n]+$`) }, `${name}=${value}`)
+    t.throws(() => loadConfig({ [name]: value }), { name: 'ConfigError', message: RegExp(`^${name} got ${JSON.stringify(value).replace(/[*.]/g, '\\$&')}; it takes [^\\n]+$`) }, `${name}=${value}`)
   }
   for (const [name, value] of [['REDIS_URL', 'http://hidden'], ['REDIS_URL', 'hidden:6379'], ['PUBLISH_KEY', 'hidden'], ['PUBLISH_KEY', `${KEY},hidden`]] as const) {
-    t.throws(() => loadConfig({ [name]: value }), new RegExp(`^ConfigError: ${name} got a value that is not shown`))
+    t.throws(() => loadConfig({ [name]: value }), { message: RegExp(`^${name} got a value that is not shown`) })
     try { loadConfig({ [name]: value }) } catch (error) { t.notMatch(String(error), 'hidden') }
   }
 })
 
 t.test('production refuses what must not face the public', async (t) => {
-  t.throws(() => loadConfig({ NODE_ENV: 'production', REDIS_URL: 'redis://r:6379' }), new ConfigError('AUTH_MODE got "none"; it takes in production an authenticating mode: with none, anyone could listen to any merchant'))
+  t.throws(() => loadConfig({ NODE_ENV: 'production', REDIS_URL: 'redis://r:6379' }), { message: 'AUTH_MODE got "none"; it takes in production an authenticating mode: with none, anyone could listen to any merchant' })
 })
 
 t.test('the process ends at once, with that line', async (t) => {
@@ -69,6 +69,16 @@ t.test('the process ends at once, with that line', async (t) => {
   const { code, printed } = await Service.refused({ NODE_ENV: 'production' })
   t.equal(code, 1)
   t.match(printed, [/^realtime-fanout: AUTH_MODE /])
+})
+
+t.test('a .env in the working directory is read; what is set already wins', async (t) => {
+  const service = await Service.start(t, { CHANNEL_PREFIX: 'set' }, t.testdir({ '.env': `PUBLISH_KEY=${KEY}\nCHANNEL_PREFIX=a bad one\nREDIS_URL=\n` }))
+  t.equal((await service.publish('TEST', { type: 'custom' })).status, 401)
+
+  const cwd = process.cwd()
+  process.chdir(t.testdir({ '.env': { 'is a folder': '' } }))
+  t.throws(() => loadConfig(), { name: 'ConfigError', message: /^\.env cannot be read: / })
+  process.chdir(cwd)
 })
 
 t.test('config.ts, .env.example and the README name the same variables', async (t) => {

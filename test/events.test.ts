@@ -209,7 +209,7 @@ t.test('limits', async (t) => {
     t.equal(stream.status, 200, 'a status other than 200 would silence an EventSource for good')
     t.equal(stream.headers['content-type'], 'text/event-stream')
     await stream.closed
-    t.strictSame(stream.events.all.map(({ event, data }) => [event, JSON.parse(data)]), [['close', { type: 'close', reason: 'over_capacity', reconnect: true }]])
+    t.strictSame(stream.events.all.map(({ event, data }) => [event, JSON.parse(data) as unknown]), [['close', { type: 'close', reason: 'over_capacity', reconnect: true }]])
     t.ok(stream.retries[0]! >= 1_500, 'longer than usual')
   }
   await told('a')

@@ -5,7 +5,7 @@ import { Stream } from './helpers/stream.js'
 
 const get = async (url: string) => {
   const answer = await fetch(url)
-  return { status: answer.status, body: await answer.json() as unknown }
+  return { status: answer.status, body: await answer.json() }
 }
 
 t.test('on the embedded broker it is ready at once', async (t) => {

@@ -80,7 +80,7 @@ export class RedisBroker implements Broker {
     if (this.#publisher.status !== 'ready') throw new BrokerUnavailable('Redis is not connected')
     const pipeline = this.#publisher.pipeline()
     for (const { channel, payload } of publications) pipeline.publish(channel, payload)
-    for (const [error] of await pipeline.exec() ?? []) {
+    for (const [error] of (await pipeline.exec())!) { // null is for MULTI only
       if (error !== null) throw new BrokerUnavailable(error.message)
     }
   }

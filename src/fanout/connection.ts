@@ -77,9 +77,8 @@ export class Connection {
 
   /** Writes a last block and closes the socket once all is sent: never, if the client does not read. */
   end (reason: CloseReason, farewell: Buffer): void {
-    if (this.#closing !== undefined) return
+    if (!this.write(farewell)) return
     this.#closing = reason
-    this.#socket.write(farewell)
     this.#socket.destroySoon()
   }
 

@@ -106,7 +106,8 @@ export class Hub implements ConnectionOwner {
     this.#heartbeat.add(connection)
     this.#metrics.connectionOpened()
     const greeting = Buffer.from(frame.retry(frame.jittered(this.#options.retryMs)) + frame.connected(merchantId, Date.now()))
-    if (connection.write(greeting)) this.#metrics.bytesSent(greeting.length)
+    connection.write(greeting)
+    this.#metrics.bytesSent(greeting.length)
     return connection
   }
 
@@ -120,9 +121,8 @@ export class Hub implements ConnectionOwner {
     if (this.#registry.size === 0) this.#drained?.()
   }
 
-  /** Tells every client to come back elsewhere and resolves when all have gone, by force where one does not read. */
+  /** To be called once. Tells every client to come back elsewhere, and resolves when all have gone, by force where one does not read. */
   async close (): Promise<void> {
-    if (this.#draining) return
     this.#draining = true
     this.#heartbeat.stop()
     this.#flush()

@@ -35,6 +35,7 @@ export class Registry {
     return own >= this.#limits.maxConnectionsPerMerchant ? 'merchant_over_capacity' : undefined
   }
 
+  /** To be called once per connection, whatever {@link Registry.noRoomFor} said. */
   add (connection: Connection): void {
     const own = this.#byMerchant.get(connection.merchantId)
     if (own === undefined) this.#byMerchant.set(connection.merchantId, new Set([connection]))
@@ -42,9 +43,10 @@ export class Registry {
     this.#size++
   }
 
+  /** To be called once for each that was added. */
   delete (connection: Connection): void {
-    const own = this.#byMerchant.get(connection.merchantId)
-    if (own === undefined || !own.delete(connection)) return
+    const own = this.#byMerchant.get(connection.merchantId)!
+    own.delete(connection)
     if (own.size === 0) this.#byMerchant.delete(connection.merchantId)
     this.#size--
   }

@@ -1,19 +1,19 @@
-import type { FastifyInstance, HTTPMethods } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { MethodNotAllowed } from '../errors.js'
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** Has a path answer every method but these with 405 and `Allow` (RFC 9110 §15.5.6), where Fastify says 404. */
 export function onlyMethods (app: FastifyInstance, url: string, allowed: readonly HTTPMethods[]): void {
+  const refuse = async ({ method }: FastifyRequest, reply: FastifyReply) => {
+    reply.header('allow', allowed.join(', '))
+    throw new MethodNotAllowed(method)
+  }
   app.route({
     method: METHODS.filter((method) => !allowed.includes(method)),
     url,
     exposeHeadRoute: false,
-    // Before a body is read, let alone refused for its type.
-    async onRequest ({ method }, reply) {
-      reply.header('allow', allowed.join(', '))
-      throw new MethodNotAllowed(method)
-    },
-    handler () {},
+    onRequest: refuse, // Before a body is read, let alone refused for its type.
+    handler: refuse,
   })
 }

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { resolve } from 'node:path'
 import type { Test } from 'tap'
 import { Arrivals, linesOf } from './arrivals.js'
 
@@ -20,8 +21,9 @@ export class Service {
   readonly #process: ChildProcess
   #ports: readonly number[] = []
 
-  private constructor (env: Environment) {
-    const child = spawn(process.execPath, ['dist/server.js'], {
+  private constructor (env: Environment, cwd?: string) {
+    const child = spawn(process.execPath, [resolve('dist/server.js')], {
+      cwd,
       env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'debug', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -39,8 +41,8 @@ export class Service {
   }
 
   /** Started and listening. */
-  static async start (t: Test, env: Environment = {}): Promise<Service> {
-    const service = new Service(env)
+  static async start (t: Test, env: Environment = {}, cwd?: string): Promise<Service> {
+    const service = new Service(env, cwd)
     t.teardown(() => service.stop())
     const lines = await service.log.count(env.OPS_PORT === undefined ? 1 : 2, ({ msg }) => msg.startsWith('listening at'))
     service.#ports = lines.map(({ msg }) => Number(new URL(msg.slice('listening at '.length)).port))
