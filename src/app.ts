@@ -1,5 +1,5 @@
 import cors from '@fastify/cors'
-import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openStrategy } from './auth/open.js'
 import { Origins } from './auth/origins.js'
@@ -8,11 +8,11 @@ import type { Broker } from './broker/broker.js'
 import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
 import type { Config } from './config.js'
-import { BadPath, BrokerAway, ForeignOrigin, Internal, NotFound } from './errors.js'
+import { BadPath, ForeignOrigin } from './errors.js'
 import { Hub } from './fanout/hub.js'
-import { Throttle } from './log.js'
 import { prometheusMetrics, type Metrics } from './metrics.js'
 import { eventsRoute } from './routes/events.js'
+import { answerFailure, failures } from './routes/failures.js'
 import { healthRoutes } from './routes/health.js'
 import { metricsRoute } from './routes/metrics.js'
 import { publishRoute } from './routes/publish.js'
@@ -34,7 +34,6 @@ export interface App {
 const REQUEST_TIMEOUT_MS = 30_000
 /** Requests that are still under way so long after the streams have ended are cut off, in milliseconds. */
 const CLOSE_GRACE_MS = 3_000
-const RETRY_AFTER_S = 2
 
 /** Puts the rooms together. The broker is started; nothing listens yet. */
 export async function buildApp (config: Config, { log, metrics = prometheusMetrics(), broker = createBroker(config, metrics, log) }: Deps): Promise<App> {
@@ -52,8 +51,8 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   })
   broker.start((channel, payload) => { hub.receive(channel, payload) })
 
-  const server = createServer(log)
-  const ops = config.OPS_PORT === undefined ? undefined : createServer(log)
+  const server = await createServer(log)
+  const ops = config.OPS_PORT === undefined ? undefined : await createServer(log)
   const origins = new Origins(config.CORS_ORIGINS, development)
 
   await server.register(cors, { origin: (origin, answer) => { answer(null, origin !== undefined && origins.grants(origin)) }, credentials: true, maxAge: 600 })
@@ -94,9 +93,7 @@ function createBroker (config: Config, metrics: Metrics, log: Logger): Broker {
   return new RedisBroker({ url: config.REDIS_URL, channelPrefix: config.CHANNEL_PREFIX, metrics, log })
 }
 
-/** A Fastify that speaks in this service's way: of errors, of what it logs, of what it accepts. */
-function createServer (log: Logger): FastifyInstance {
-  const answerError = createErrorHandler()
+async function createServer (log: FastifyBaseLogger): Promise<FastifyInstance> {
   const server = Fastify({
     loggerInstance: log,
     // Scrapes, probes and reconnects would be most of the log; streams have lines of their own.
@@ -108,28 +105,9 @@ function createServer (log: Logger): FastifyInstance {
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     // A path that cannot be decoded. Fastify's message repeats it, with the query, where credentials travel.
-    frameworkErrors: (_error, request, reply) => { answerError(new BadPath(), request, reply) },
-  }) as unknown as FastifyInstance
-
+    frameworkErrors: (_error, request, reply) => { answerFailure(new BadPath(), request, reply) },
+  })
   server.removeContentTypeParser('text/plain')
-  server.setNotFoundHandler(() => { throw new NotFound() })
-  server.setErrorHandler<FastifyError>(answerError)
+  await server.register(failures)
   return server
-}
-
-/** Answers in Fastify's own shape, with a stable `code`; what is this service's own fault is logged, and not shown. */
-function createErrorHandler () {
-  const internalLog = new Throttle(1_000)
-  return (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-    const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway
-    const shown: FastifyError = toldAsIs ? error : new Internal()
-    const { statusCode = 500 } = shown
-    if (!toldAsIs) {
-      const heldBack = internalLog.pass()
-      if (heldBack !== undefined) request.log.error({ req: request, err: error, heldBack }, 'a request failed')
-    }
-    if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
-    if (statusCode === 503) reply.header('retry-after', RETRY_AFTER_S)
-    return reply.code(statusCode).send(shown)
-  }
 }

@@ -137,7 +137,7 @@ t.test('bad requests for a stream', async (t) => {
       t.match(body, { code: 'RTF_BAD_MERCHANT_ID', statusCode: 400, message: String })
     })
   }
-  t.test('two merchant ids are 400', async (t) => t.match(await refused('?merchantId=a&merchantId=b'), { status: 400, body: { code: 'RTF_BAD_MERCHANT_ID' } }))
+  t.test('two merchant ids are 400', async (t) => t.match(await refused('?merchantId=a&merchantId=b'), { status: 400, body: { code: 'FST_ERR_VALIDATION' } }))
   for (const query of ['', '?', '?merchantId=']) {
     t.test(`no merchant id (${query || 'no query'}) is 401`, async (t) => {
       const { status, headers, body } = await refused(query)
@@ -149,12 +149,14 @@ t.test('bad requests for a stream', async (t) => {
 
   const badTopics: Array<[name: string, query: string]> = [
     ['none', '&topics='], ['an empty one', '&topics=a,,b'], ['a space', '&topics=a%20b'], ['an asterisk', '&topics=*'], ['unicode', '&topics=%C3%A9'],
-    ['65 characters', `&topics=${'a'.repeat(65)}`], ['33 of them', `&topics=${Array.from({ length: 33 }, (_, i) => `t${i}`).join()}`], ['two lists', '&topics=a&topics=b'],
+    ['65 characters', `&topics=${'a'.repeat(65)}`], ['33 of them', `&topics=${Array.from({ length: 33 }, (_, i) => `t${i}`).join()}`],
     ['a line break', '&topics=a%0Adata:'],
   ]
   for (const [name, query] of badTopics) {
     t.test(`topics with ${name} are 400`, async (t) => t.match(await refused(`?merchantId=a${query}`), { status: 400, body: { code: 'RTF_BAD_TOPICS' } }))
   }
+
+  t.test('two lists of topics are 400', async (t) => t.match(await refused('?merchantId=a&topics=a&topics=b'), { status: 400, body: { code: 'FST_ERR_VALIDATION' } }))
 
   const accepts: Array<[accept: string, status: number]> = [
     ['text/event-stream', 200], ['*/*', 200], ['text/*', 200], ['text/html, */*;q=0.1', 200], ['TEXT/EVENT-STREAM', 200],
@@ -188,7 +190,7 @@ t.test('bad requests for a stream', async (t) => {
   t.test('they are counted by reason', async (t) => {
     t.equal(await service.metric('connections_rejected_total{reason="unauthorized"}'), 3)
     t.equal(await service.metric('connections_rejected_total{reason="not_acceptable"}'), 3)
-    t.equal(await service.metric('connections_rejected_total{reason="bad_request"}'), badIds.length + 1 + badTopics.length)
+    t.equal(await service.metric('connections_rejected_total{reason="bad_request"}'), badIds.length + badTopics.length + 2)
   })
 
   t.test('no query string is logged', async (t) => {
@@ -219,7 +221,12 @@ t.test('limits', async (t) => {
   t.equal(await service.metric('connections_rejected_total{reason="over_capacity"}'), 1)
   t.equal(await service.metric('connections'), 3)
 
-  await service.publish('a', progress(1), {})
+  await Promise.all(Array.from({ length: 50 }, async () => {
+    const hasty = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=a HTTP/1.1\r\nHost: x\r\n\r\n')
+    hasty.socket.once('data', () => { hasty.socket.resetAndDestroy() })
+    await hasty.closed
+  }))
+  await service.publish('a', progress(1))
   t.equal((await first.published(1)).length, 1, 'those inside are not touched')
   first.close()
   await service.log.first(({ msg }) => msg === 'stream closed')

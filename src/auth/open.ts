@@ -1,14 +1,14 @@
 import type { FastifyRequest } from 'fastify'
 import { BadMerchantId, MerchantMissing } from '../errors.js'
 import { isMerchantId } from '../message.js'
-import type { Identity, Strategy } from './strategy.js'
+import type { Identity, ListenQuery, Strategy } from './strategy.js'
 
 /** AUTH_MODE=none: everybody may listen to the merchant they name. Never in production; config.ts sees to it. */
 export const openStrategy: Strategy = {
   async authenticate (request: FastifyRequest): Promise<Identity> {
-    const { merchantId } = request.query as { merchantId?: string | string[] }
+    const { merchantId } = request.query as ListenQuery
     if (merchantId === undefined || merchantId === '') throw new MerchantMissing()
-    if (typeof merchantId !== 'string' || !isMerchantId(merchantId)) throw new BadMerchantId()
+    if (!isMerchantId(merchantId)) throw new BadMerchantId()
     return { merchantId }
   },
 }

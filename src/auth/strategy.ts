@@ -7,6 +7,11 @@ export interface Identity {
   readonly expiresAt?: number
 }
 
+/** What a request for a stream says in its query of whom it is for; checked to be strings. */
+export interface ListenQuery {
+  readonly merchantId?: string
+}
+
 /** Decides who may listen. One implementation for each AUTH_MODE. */
 export interface Strategy {
   /** Rejects with a coded error of errors.ts: 400, 401 or 403. Its message never shows a credential. */

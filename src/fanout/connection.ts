@@ -20,6 +20,14 @@ export interface ConnectionOptions {
   readonly owner: ConnectionOwner
 }
 
+/** Writes last words to a client that is given no connection, and closes the socket. */
+export function turnAway (socket: Socket, lastWords: Buffer): void {
+  socket.on('error', onError)
+  socket.resume()
+  socket.write(lastWords)
+  socket.destroySoon()
+}
+
 const CONNECTION = Symbol('connection')
 type HeldSocket = Socket & { [CONNECTION]?: Connection }
 

@@ -4,7 +4,7 @@ import { Throttle } from '../log.js'
 import { decode, topicLabel, type DropReason, type Message } from '../message.js'
 import type { Metrics } from '../metrics.js'
 import { Batch } from './batch.js'
-import { Connection, type ConnectionOwner } from './connection.js'
+import { Connection, turnAway, type ConnectionOwner } from './connection.js'
 import type { Filter } from './filter.js'
 import * as frame from './frame.js'
 import { Heartbeat } from './heartbeat.js'
@@ -91,8 +91,7 @@ export class Hub implements ConnectionOwner {
   /** Turns a client away in a way that EventSource comes back from (DESIGN §3). The head of the answer has been sent. */
   refuse (socket: Socket, refusal: Refusal): void {
     const reason = refusal === 'merchant_over_capacity' ? 'over_capacity' : refusal
-    socket.write(this.#farewell(reason, this.#options.retryMs * REFUSED_RETRY_FACTOR))
-    socket.destroySoon()
+    turnAway(socket, this.#farewell(reason, this.#options.retryMs * REFUSED_RETRY_FACTOR))
   }
 
   /** Opens a stream: greets the client, and sends it what arrives from now on. */

@@ -1,5 +1,7 @@
 import accepts from '@fastify/accepts'
-import type { FastifyError, FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyError } from 'fastify'
 import type { Strategy } from '../auth/strategy.js'
 import { BadTopics, NotAcceptable, Pipelined } from '../errors.js'
 import { Filter, MAX_TOPICS } from '../fanout/filter.js'
@@ -21,8 +23,13 @@ const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 }
 
+const Query = Type.Object({
+  merchantId: Type.Optional(Type.String()),
+  topics: Type.Optional(Type.String()),
+})
+
 /** `GET /events`: the stream of one merchant. DESIGN §3–4. */
-export const eventsRoute: FastifyPluginAsync<EventsOptions> = async (app, { hub, strategy, metrics }) => {
+export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app, { hub, strategy, metrics }) => {
   await app.register(accepts)
   onlyMethods(app, '/events', ['GET', 'HEAD'])
 
@@ -30,6 +37,7 @@ export const eventsRoute: FastifyPluginAsync<EventsOptions> = async (app, { hub,
     method: ['GET', 'HEAD'],
     url: '/events',
     exposeHeadRoute: false,
+    schema: { querystring: Query },
     errorHandler (error, request) {
       if (request.method === 'GET') metrics.connectionRejected(rejectionOf(error))
       throw error
@@ -37,7 +45,7 @@ export const eventsRoute: FastifyPluginAsync<EventsOptions> = async (app, { hub,
     async handler (request, reply) {
       if (request.accepts().type(['text/event-stream']) === false) throw new NotAcceptable()
       const { merchantId } = await strategy.authenticate(request)
-      const filter = filterOf(request.query as { topics?: unknown })
+      const filter = filterOf(request.query.topics)
       if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
       if (reply.raw.socket === null) throw new Pipelined()
 
@@ -58,9 +66,9 @@ export const eventsRoute: FastifyPluginAsync<EventsOptions> = async (app, { hub,
   })
 }
 
-function filterOf ({ topics }: { topics?: unknown }): Filter | undefined {
+function filterOf (topics: string | undefined): Filter | undefined {
   if (topics === undefined) return undefined
-  const filter = typeof topics === 'string' ? Filter.parse(topics) : undefined
+  const filter = Filter.parse(topics)
   if (filter === undefined) throw new BadTopics(MAX_TOPICS)
   return filter
 }

@@ -1,4 +1,5 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import type { PublishKeys } from '../auth/publish-keys.js'
 import { BrokerUnavailable, type Broker, type Publication } from '../broker/broker.js'
 import { BadBatch, BadEvent, BadMerchantId, BadPublishKey, BrokerAway, EventTooLarge, NotFound } from '../errors.js'
@@ -17,14 +18,16 @@ export interface PublishOptions {
 }
 
 const PATH = '/merchants/:merchantId/events'
+const Params = Type.Object({ merchantId: Type.String() })
 const MAX_BATCH = 100
 
 /** `POST /merchants/:merchantId/events`: publishes one event or an array of them. All of a batch is checked before any is sent. DESIGN §4. */
-export const publishRoute: FastifyPluginAsync<PublishOptions> = async (app, options) => {
+export const publishRoute: FastifyPluginAsyncTypebox<PublishOptions> = async (app, options) => {
   onlyMethods(app, PATH, ['POST'])
   const { broker, keys, openWithoutKeys, channelPrefix, maxMessageBytes, metrics } = options
 
-  app.post<{ Params: { merchantId: string } }>(PATH, {
+  app.post(PATH, {
+    schema: { params: Params },
     bodyLimit: MAX_BATCH * (maxMessageBytes + 1) + 1,
     // Before the body is read: nobody without a key can make the service take in megabytes.
     async onRequest (request) {

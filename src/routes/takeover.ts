@@ -11,11 +11,13 @@ import type { FastifyReply } from 'fastify'
  * The reply is spent, whatever comes of it. To be called only for a request whose turn to be answered has come: its
  * response has a socket.
  *
- * @returns the socket, with the head written; `undefined` if the client has left.
+ * @returns the socket, with the head written and no listeners, so that whoever takes it must see to its errors at once;
+ *   `undefined` if the client has left.
  */
 export function takeover (reply: FastifyReply): Socket | undefined {
   const { raw: response, request: { raw: request } } = reply
   const { socket } = response
+  const head = headOf({ ...reply.getHeaders(), date: new Date().toUTCString(), connection: 'close' })
   reply.hijack()
   /* c8 ignore next -- @preserve A race that no test wins at will: the client left while it was being authenticated. */
   if (socket === null || socket.destroyed) return undefined
@@ -30,11 +32,11 @@ export function takeover (reply: FastifyReply): Socket | undefined {
   for (const listener of closeListeners) listener.call(socket, false)
   socket.setTimeout(0)
 
-  socket.write(head({ ...reply.getHeaders(), date: new Date().toUTCString(), connection: 'close' }))
+  socket.write(head)
   return socket
 }
 
-function head (headers: ReturnType<FastifyReply['getHeaders']>): string {
+function headOf (headers: ReturnType<FastifyReply['getHeaders']>): string {
   let lines = 'HTTP/1.1 200 OK\r\n'
   for (const [name, values] of Object.entries(headers)) {
     for (const value of [values].flat()) {
