@@ -1,5 +1,5 @@
 import cors from '@fastify/cors'
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
 import { openStrategy } from './auth/open.js'
 import { Origins } from './auth/origins.js'
@@ -12,7 +12,7 @@ import { BadPath, ForeignOrigin } from './errors.js'
 import { Hub } from './fanout/hub.js'
 import { prometheusMetrics, type Metrics } from './metrics.js'
 import { eventsRoute } from './routes/events.js'
-import { answerFailure, failures } from './routes/failures.js'
+import { answerBadHttp, failures } from './routes/failures.js'
 import { healthRoutes } from './routes/health.js'
 import { metricsRoute } from './routes/metrics.js'
 import { publishRoute } from './routes/publish.js'
@@ -49,8 +49,6 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     metrics,
     log,
   })
-  broker.start((channel, payload) => { hub.receive(channel, payload) })
-
   const server = await createServer(log)
   const ops = config.OPS_PORT === undefined ? undefined : await createServer(log)
   const origins = new Origins(config.CORS_ORIGINS, development)
@@ -85,6 +83,10 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     await broker.close()
     await ops?.close()
   })
+  ops?.addHook('preClose', async () => { ops.server.closeAllConnections() })
+
+  log.info({ broker: broker.name }, 'starting')
+  broker.start((channel, payload) => { hub.receive(channel, payload) })
   return { server, ops }
 }
 
@@ -105,7 +107,8 @@ async function createServer (log: FastifyBaseLogger): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     // A path that cannot be decoded. Fastify's message repeats it, with the query, where credentials travel.
-    frameworkErrors: (_error, request, reply) => { answerFailure(new BadPath(), request, reply) },
+    frameworkErrors: (_error, _request, reply) => { void (reply as FastifyReply).send(new BadPath()) },
+    clientErrorHandler: answerBadHttp,
   })
   server.removeContentTypeParser('text/plain')
   await server.register(failures)

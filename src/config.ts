@@ -54,8 +54,9 @@ const SECRETS: ReadonlySet<string> = new Set(['REDIS_URL', 'PUBLISH_KEY'])
  * @throws {ConfigError} for a bad value, or a combination that must not run in production.
  */
 export function loadConfig (env: NodeJS.ProcessEnv = processEnvironment()): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => name in Environment.properties && value !== ''))
+  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => Object.hasOwn(Environment.properties, name) && value !== ''))
   const raw = check(given)
+  if (raw.REDIS_URL !== undefined && !isRedisUrl(raw.REDIS_URL)) throw refused('REDIS_URL', raw.REDIS_URL, Environment.properties.REDIS_URL.description!)
   if (raw.NODE_ENV === 'production') {
     if (raw.AUTH_MODE === 'none') throw refused('AUTH_MODE', raw.AUTH_MODE, 'in production an authenticating mode: with none, anyone could listen to any merchant')
     if (raw.REDIS_URL === undefined) throw refused('REDIS_URL', undefined, 'in production the address of a Redis: the embedded broker reaches one process only')
@@ -83,6 +84,18 @@ function check (given: Record<string, unknown>): Raw {
     const [first] = (error as { errors: [{ instancePath: string }] }).errors
     const name = first.instancePath.slice(1) as keyof Raw
     throw refused(name, given[name], Environment.properties[name].description!)
+  }
+}
+
+/** What a pattern cannot tell, and what ioredis would take amiss, or take for options that overrule the service's own. */
+function isRedisUrl (value: string): boolean {
+  try {
+    const { hostname, username, password, pathname, search, hash } = new URL(value)
+    decodeURIComponent(username)
+    decodeURIComponent(password)
+    return hostname !== '' && /^(\/\d*)?$/.test(pathname) && search === '' && hash === ''
+  } catch {
+    return false // The errors of URL quote it, with its password.
   }
 }
 

@@ -7,6 +7,9 @@ import createError from '@fastify/error'
  */
 
 export const BadPath = createError('RTF_BAD_PATH', 'the path is not well-formed', 400)
+export const BadHttp = createError<[code: string]>('RTF_BAD_HTTP', 'this is no HTTP that can be served: %s', 400)
+export const RequestTimeout = createError('RTF_REQUEST_TIMEOUT', 'the request took too long to arrive', 408)
+export const HeadTooLarge = createError('RTF_HEAD_TOO_LARGE', 'the head of the request is too large', 431)
 export const BadMerchantId = createError('RTF_BAD_MERCHANT_ID',
   'a merchant id is 1–128 of A–Z a–z 0–9 . _ - and starts with a letter or digit', 400)
 export const BadTopics = createError('RTF_BAD_TOPICS',

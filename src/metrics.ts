@@ -83,7 +83,7 @@ export function prometheusMetrics (): Metrics {
     http: byValue(published, 'topic', topics, { via: 'http' }),
   }
   const delivered = byValue(counter('events_delivered_total', 'Events handed to sockets', ['topic']), 'topic', topics)
-  const bytes = counter('bytes_sent_total', 'Bytes handed to sockets, heartbeats and control events among them')
+  const bytes = counter('bytes_sent_total', 'Bytes of streams handed to sockets, heartbeats and control events among them')
   const recipients = histogram('fanout_recipients', 'To how many sockets a message was handed, where anybody of its merchant listens', RECIPIENTS)
   const latency = histogram('delivery_latency_seconds', "From a message's timestamp to its bytes being handed to sockets", SECONDS)
   const flush = histogram('flush_duration_seconds', 'How long writing all that one turn of the event loop brought took', SECONDS)

@@ -31,9 +31,9 @@ async function start (t: Test, broker: Broker): Promise<Arrivals<Received>> {
 }
 
 /** What every broker promises (src/broker/broker.ts), whichever it is. */
-function contract (name: string, create: (t: Test) => Promise<Broker>) {
+function contract (name: string, create: (t: Test) => Promise<{ broker: Broker, other: Broker }>) {
   t.test(`${name} keeps the contract of a broker`, async (t) => {
-    const broker = await create(t)
+    const { broker, other } = await create(t)
     t.equal(broker.name, name)
     t.match(broker.subscription, { state: 'absent', first: true })
     await t.rejects(broker.publish([{ channel: 'merchant:a:b', payload: '{}' }]), { name: 'BrokerUnavailable' }, 'before it is started')
@@ -55,27 +55,33 @@ function contract (name: string, create: (t: Test) => Promise<Broker>) {
     t.test('publishing nothing is no error', async () => broker.publish([]))
 
     t.test('once closed, it receives nothing and refuses to publish', async (t) => {
+      const elsewhere = await start(t, other)
       const before = received.all.length
-      await broker.close()
+      await broker.publish([{ channel: 'merchant:a:last', payload: '{}' }])
+      const closed = broker.close()
       t.match(broker.subscription, { state: 'absent', first: false })
       await t.rejects(broker.publish([{ channel: 'merchant:a:b', payload: '{}' }]), { name: 'BrokerUnavailable' })
-      t.equal(received.all.length, before)
+      await closed
+      await other.publish([{ channel: 'merchant:a:later', payload: '{}' }])
+      await elsewhere.first(([channel]) => channel === 'merchant:a:later')
+      t.notOk(received.all.slice(before).some(([channel]) => channel === 'merchant:a:later'))
       await broker.close()
     })
   })
 }
 
 const log = pino({ level: 'silent' })
-contract('memory', async () => new MemoryBroker())
+contract('memory', async () => ({ broker: new MemoryBroker(), other: new MemoryBroker() }))
 contract('redis', async (t) => {
   const redis = await TestRedis.start(t)
-  return new RedisBroker({ url: redis.url, channelPrefix: 'merchant', metrics: noMetrics, log })
+  const create = () => new RedisBroker({ url: redis.url, channelPrefix: 'merchant', metrics: noMetrics, log })
+  return { broker: create(), other: create() }
 })
 
 t.test('a RedisBroker that is refused what it needs', async (t) => {
   const redis = await TestRedis.start(t)
 
-  t.test('has a subscription refused: it is absent, tries again, and stands once it may', async (t) => {
+  t.test('has a subscription refused: it is absent, tries again with back-off, and stands once it may', async (t) => {
     await redis.cli('ACL', 'SETUSER', 'narrow', 'on', '>secret-password', 'resetchannels', '&other:*', '+@all')
     const lines = new Arrivals<string>()
     const broker = new RedisBroker({
@@ -87,6 +93,10 @@ t.test('a RedisBroker that is refused what it needs', async (t) => {
     t.teardown(() => broker.close())
     broker.start(() => {})
     await lines.first((line) => line.includes('NOPERM'))
+    const refusedAt = performance.now()
+    // Redis counts refusals of one kind in one entry of its log.
+    while (Number((await redis.cli('ACL', 'LOG', '1')).match(/^count\n(\d+)/m)![1]) < 5) await once(AbortSignal.timeout(50), 'abort')
+    t.ok(performance.now() - refusedAt > 1_000, 'five refusals take at least 100 + 200 + 400 + 800 ms')
     t.match(broker.subscription, { state: 'absent', first: true })
     await redis.cli('ACL', 'SETUSER', 'narrow', 'resetchannels', '&merchant:*:*')
     await lines.first((line) => line.includes('"subscribed"'))

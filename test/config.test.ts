@@ -54,7 +54,11 @@ t.test('bad values are refused by one line that names the variable, what it got 
   for (const [name, value] of bad) {
     t.throws(() => loadConfig({ [name]: value }), { name: 'ConfigError', message: RegExp(`^${name} got ${JSON.stringify(value).replace(/[*.]/g, '\\$&')}; it takes [^\\n]+$`) }, `${name}=${value}`)
   }
-  for (const [name, value] of [['REDIS_URL', 'http://hidden'], ['REDIS_URL', 'hidden:6379'], ['PUBLISH_KEY', 'hidden'], ['PUBLISH_KEY', `${KEY},hidden`]] as const) {
+  const badUrls = [
+    'http://hidden', 'hidden:6379', 'redis://', 'redis://user:hidden@h:99999', 'redis://u:hidden@[bad', 'redis://:hidden@', 'redis://u:%zzhidden@h', 'redis://h/hidden',
+    'redis://u:hidden@h?enableOfflineQueue=true', 'redis://h#hidden', 'redis://h/0/hidden',
+  ]
+  for (const [name, value] of [...badUrls.map((url) => ['REDIS_URL', url] as const), ['PUBLISH_KEY', 'hidden'], ['PUBLISH_KEY', `${KEY},hidden`]] as const) {
     t.throws(() => loadConfig({ [name]: value }), { message: RegExp(`^${name} got a value that is not shown`) })
     try { loadConfig({ [name]: value }) } catch (error) { t.notMatch(String(error), 'hidden') }
   }

@@ -98,12 +98,16 @@ t.test('the stream', async (t) => {
 
   t.test('a client that leaves before its stream begins leaves nothing behind', async (t) => {
     const client = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=hasty HTTP/1.1\r\nHost: x\r\n\r\n')
+    const before = await service.metric('fanout_recipients_sum')
     client.socket.resetAndDestroy()
     await client.closed
+    // It may or may not have been opened: if it was, it is closed.
     const after = await Stream.open(t, service.streamUrl('hasty'))
     await service.publish('hasty', progress(1))
     await after.published(1)
-    t.pass()
+    const opened = service.log.all.filter(({ msg, merchantId }) => msg === 'stream opened' && merchantId === 'hasty').length
+    await service.log.count(opened - 1, ({ msg, merchantId }) => msg === 'stream closed' && merchantId === 'hasty')
+    t.equal(await service.metric('fanout_recipients_sum') - before, 1, 'one client is left')
   })
 })
 
@@ -169,7 +173,7 @@ t.test('bad requests for a stream', async (t) => {
     })
   }
 
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     t.test(`${method} is 405`, async (t) => {
       const { status, headers, body } = await refused('?merchantId=a', { method })
       t.equal(status, 405)
@@ -185,6 +189,27 @@ t.test('bad requests for a stream', async (t) => {
     const lost = await fetch(`${service.url}/api/nowhere?ticket=secret`)
     t.equal(lost.status, 404)
     t.notMatch(await lost.text(), 'secret')
+  })
+
+  const badHttp: Array<[name: string, request: string, status: number, code: string]> = [
+    ['no HTTP at all', 'hello\r\n\r\n', 400, 'RTF_BAD_HTTP'],
+    ['a head of 20 KB', `GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'RTF_HEAD_TOO_LARGE'],
+  ]
+  for (const [name, request, status, code] of badHttp) {
+    t.test(`${name} is ${status}`, async (t) => {
+      const client = new RawClient(t, service.port, request)
+      await client.closed
+      t.ok(client.answer.startsWith(`HTTP/1.1 ${status} `))
+      t.match(client.answer, code)
+    })
+  }
+
+  t.test('a body that comes with the request is of no interest', async (t) => {
+    const client = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=body HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{"a":')
+    await client.until('connected')
+    client.send('"b"}'.repeat(20_000))
+    await service.publish('body', progress(3))
+    await client.until('step 3')
   })
 
   t.test('they are counted by reason', async (t) => {

@@ -1,6 +1,8 @@
-import { connect } from 'node:net'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import t from 'tap'
+import { linesOf } from './helpers/arrivals.js'
 import { RawClient } from './helpers/raw.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service, progress } from './helpers/service.js'
@@ -66,6 +68,15 @@ t.test('it ends within the deadline', async (t) => {
     await half.closed
   })
 
+  t.test('while a client has connected to the public and to the ops port and says nothing', async (t) => {
+    const service = await Service.start(t, { OPS_PORT: '0' })
+    const silent = [service.port, Number(new URL(service.opsUrl).port)].map((port) => new RawClient(t, port))
+    await Promise.all(silent.map(({ socket }) => once(socket, 'connect')))
+    service.signal('SIGTERM')
+    t.strictSame(await service.exit, { code: 0, signal: null })
+    await Promise.all(silent.map(({ closed }) => closed))
+  })
+
   t.test('while Redis is frozen', async (t) => {
     const redis = await TestRedis.start(t)
     const service = await Service.start(t, { REDIS_URL: redis.url })
@@ -81,6 +92,17 @@ t.test('it ends within the deadline', async (t) => {
     service.signal('SIGTERM')
     t.strictSame(await service.exit, { code: 0, signal: null })
   })
+})
+
+t.test('npm start passes the signal on', async (t) => {
+  const npm = spawn('npm', ['start'], { env: { ...process.env, HOST: '127.0.0.1', PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines = linesOf(npm.stdout)
+  const [, port] = /listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(await lines.first((line) => line.includes('listening at')))!
+  await lines.first((line) => line.startsWith('Publish:'))
+  const exited = once(npm, 'exit')
+  npm.kill('SIGTERM')
+  await exited
+  await t.rejects(once(connect(Number(port), '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' })
 })
 
 t.test('who comes while it drains is told to come back', async (t) => {

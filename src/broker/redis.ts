@@ -5,11 +5,13 @@ import { Throttle } from '../log.js'
 import type { Metrics } from '../metrics.js'
 import { BrokerUnavailable, type Broker, type Publication, type Receive, type Subscription } from './broker.js'
 
-/** Every so often a probe is published, in milliseconds. */
-const PROBE_MS = 1_500
-/** When so many probes in a row have brought nothing by the time the next is due, the subscription is dead: after 7.5 s at most. */
-const PROBES_UNANSWERED = 4
-/** A command that Redis does not answer for so long ends its connection; short enough for the probes to go on by the next, and to find the subscription alive. */
+/** Every so often both connections are asked whether they live, and the subscription whether it delivers; in milliseconds. */
+const TICK_MS = 1_500
+/** When so many ticks in a row have brought nothing from the subscription's connection, it is dead: 6 s at most. */
+const SILENT_TICKS = 3
+/** When Redis has taken so many probes in a row and none has come back, the subscription is, whatever its connection says. */
+const LOST_PROBES = 3
+/** A connection for publishing on which a command has no answer for so long is dead; in milliseconds. */
 const COMMAND_SILENCE_MS = 3_000
 /** A connection that is given up gets so long to say goodbye. */
 const DISCONNECT_MS = 300
@@ -26,7 +28,9 @@ export interface RedisBrokerOptions {
 /**
  * Redis by two connections, however many clients there are: one holds the one `PSUBSCRIBE <prefix>:*:*`, the other
  * publishes. What ioredis says of its state is not trusted (DESIGN §8): the subscription stands from the first message
- * or probe that comes in by it, and is rebuilt when none has come in for a while.
+ * or probe that comes in by it. It is rebuilt when its connection has fallen silent (a PING is not answered), or when
+ * probes that Redis has taken do not come back. That publishing fails is no reason: what is published elsewhere still
+ * comes in.
  */
 export class RedisBroker implements Broker {
   readonly name = 'redis'
@@ -35,12 +39,18 @@ export class RedisBroker implements Broker {
   readonly #probeChannel: string
   readonly #metrics: Metrics
   readonly #log: Logger
-  readonly #problemLog = new Throttle(5_000)
+  readonly #problemLogs = { subscriber: new Throttle(5_000), publisher: new Throttle(5_000) }
   readonly #subscriber: Redis
   readonly #publisher: Redis
   #subscription: Subscription = { state: 'absent', since: performance.now(), first: true }
-  #unanswered = 0
-  #prober: NodeJS.Timeout | undefined
+  /** Whether the present connection has its PSUBSCRIBE acknowledged: nothing that comes in by an earlier one proves anything. */
+  #acknowledged = false
+  /** How often in a row PSUBSCRIBE was refused. */
+  #refusals = 0
+  #silentTicks = 0
+  #lostProbes = 0
+  #probe = { number: 0, sentAt: 0 }
+  #ticker: NodeJS.Timeout | undefined
 
   constructor ({ url, channelPrefix, metrics, log }: RedisBrokerOptions) {
     this.#pattern = `${channelPrefix}:*:*`
@@ -65,12 +75,13 @@ export class RedisBroker implements Broker {
       this.#prove()
       const channel = channelBytes.toString()
       if (!channel.startsWith(this.#probeChannels)) receive(channel, payload)
-      else if (channel === this.#probeChannel) this.#metrics.redisProbed((performance.now() - Number(payload)) / 1_000)
+      else if (channel === this.#probeChannel) this.#returned(payload)
     })
+    this.#subscriber.on('connect', () => { this.#silentTicks = 0 })
     this.#subscriber.on('ready', () => { void this.#subscribe() })
     this.#subscriber.on('close', () => { this.#lose('connection closed') })
-    this.#publisher.on('ready', () => { void this.#probe() })
-    this.#prober = setInterval(() => { this.#watch() }, PROBE_MS)
+    this.#publisher.on('ready', () => { void this.#sendProbe() })
+    this.#ticker = setInterval(() => { this.#tick() }, TICK_MS)
     for (const client of [this.#subscriber, this.#publisher]) {
       client.connect().catch(() => { /* Told by the 'error' event, and tried again by the client itself. */ })
     }
@@ -81,14 +92,16 @@ export class RedisBroker implements Broker {
     const pipeline = this.#publisher.pipeline()
     for (const { channel, payload } of publications) pipeline.publish(channel, payload)
     for (const [error] of (await pipeline.exec())!) { // null is for MULTI only
-      if (error !== null) throw new BrokerUnavailable(error.message)
+      if (error === null) continue
+      this.#problem('publisher', error)
+      throw new BrokerUnavailable(error.message)
     }
   }
 
   async close (): Promise<void> {
-    clearInterval(this.#prober)
+    clearInterval(this.#ticker)
     for (const client of [this.#subscriber, this.#publisher]) {
-      client.removeAllListeners('pmessageBuffer').removeAllListeners('ready').removeAllListeners('close')
+      for (const event of ['pmessageBuffer', 'connect', 'ready', 'close']) client.removeAllListeners(event)
       client.disconnect()
     }
     this.#subscription = { state: 'absent', since: performance.now(), first: false }
@@ -106,46 +119,75 @@ export class RedisBroker implements Broker {
       maxRetriesPerRequest: 0,
       connectTimeout: CONNECT_MS,
       disconnectTimeout: DISCONNECT_MS,
-      socketTimeout: COMMAND_SILENCE_MS,
-      retryStrategy: (times) => Math.min(MAX_BACK_OFF_MS, 50 * 2 ** Math.min(times, 10)) * (0.5 + Math.random() / 2),
+      // Of the subscription's silence this class judges itself, by ticks.
+      ...(role === 'publisher' && { socketTimeout: COMMAND_SILENCE_MS }),
+      // ioredis begins to count anew at each `ready`, which a refused PSUBSCRIBE comes after.
+      retryStrategy: (times) => Math.min(MAX_BACK_OFF_MS, 50 * 2 ** Math.min(times + this.#refusals, 10)) * (0.5 + Math.random() / 2),
     })
     client.on('error', (error: Error) => { this.#problem(role, error) })
     return client
   }
 
   async #subscribe (): Promise<void> {
+    this.#silentTicks = 0
     try {
       await this.#subscriber.psubscribe(this.#pattern)
     } catch (error) {
+      this.#refusals++
       this.#problem('subscriber', error as Error)
       if (this.#subscriber.status === 'ready') this.#subscriber.disconnect(true)
       return
     }
-    await this.#probe()
+    this.#acknowledged = true
+    await this.#sendProbe()
   }
 
-  async #probe (): Promise<void> {
+  /** Ticks are counted, not timed: a stall of this process's own event loop is no silence of Redis. */
+  #tick (): void {
+    const silent = this.#silentTicks >= SILENT_TICKS
+    if (silent || this.#lostProbes >= LOST_PROBES) {
+      this.#lose(silent ? 'connection silent' : 'probes lost')
+      this.#silentTicks = 0
+      if (['connect', 'ready'].includes(this.#subscriber.status)) this.#subscriber.disconnect(true)
+      return
+    }
+    this.#silentTicks++
+    void this.#ping()
+    void this.#sendProbe()
+  }
+
+  async #ping (): Promise<void> {
+    if (this.#subscriber.status !== 'ready') return
     try {
-      await this.publish([{ channel: this.#probeChannel, payload: String(performance.now()) }])
+      await this.#subscriber.ping()
+      this.#silentTicks = 0
     } catch (error) {
-      // That a probe was not published is no news of the subscription: that it does not come back is.
-      this.#problem('publisher', error as Error)
+      this.#problem('subscriber', error as Error)
     }
   }
 
-  /** Probes are counted, not timed: a stall of this process's own event loop is no silence of Redis. */
-  #watch (): void {
-    if (this.#unanswered >= PROBES_UNANSWERED) {
-      this.#lose('subscription silent')
-      this.#unanswered = 0
-      this.#subscriber.disconnect(true)
+  async #sendProbe (): Promise<void> {
+    if (!this.#acknowledged || this.#publisher.status !== 'ready') return
+    this.#probe = { number: this.#probe.number + 1, sentAt: performance.now() }
+    try {
+      await this.publish([{ channel: this.#probeChannel, payload: String(this.#probe.number) }])
+      this.#lostProbes++ // Until something comes in.
+    } catch {
+      // That publishing failed is logged, and no news of the subscription.
     }
-    this.#unanswered++
-    void this.#probe()
+  }
+
+  /** What came in by the probes' channel may be anybody's: only the number sent last says how long it took. */
+  #returned (payload: Buffer): void {
+    if (payload.toString() !== String(this.#probe.number)) return
+    this.#metrics.redisProbed((performance.now() - this.#probe.sentAt) / 1_000)
   }
 
   #prove (): void {
-    this.#unanswered = 0
+    if (!this.#acknowledged) return
+    this.#silentTicks = 0
+    this.#lostProbes = 0
+    this.#refusals = 0
     const before = this.#subscription
     if (before.state === 'standing') return
     this.#subscription = { state: 'standing', since: performance.now() }
@@ -154,14 +196,16 @@ export class RedisBroker implements Broker {
   }
 
   #lose (why: string): void {
+    this.#acknowledged = false
+    this.#lostProbes = 0
     if (this.#subscription.state === 'absent') return
     this.#subscription = { state: 'absent', since: performance.now(), first: false }
     this.#log.warn({ why }, 'subscription lost')
   }
 
   /** Only messages are logged, never errors whole: ioredis attaches the command to them, which may be `AUTH` with its password. */
-  #problem (role: string, { message }: Error): void {
-    const heldBack = this.#problemLog.pass()
+  #problem (role: 'subscriber' | 'publisher', { message }: Error): void {
+    const heldBack = this.#problemLogs[role].pass()
     if (heldBack !== undefined) this.#log.warn({ role, problem: message, heldBack }, 'Redis does not answer as it should')
   }
 }

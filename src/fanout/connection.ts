@@ -20,9 +20,12 @@ export interface ConnectionOptions {
   readonly owner: ConnectionOwner
 }
 
+/** A client that is turned away and does not read its last words is cut off after this, in milliseconds. */
+const TURN_AWAY_MS = 5_000
+
 /** Writes last words to a client that is given no connection, and closes the socket. */
 export function turnAway (socket: Socket, lastWords: Buffer): void {
-  socket.on('error', onError)
+  socket.on('error', onError).setTimeout(TURN_AWAY_MS, () => { socket.destroy() })
   socket.resume()
   socket.write(lastWords)
   socket.destroySoon()
@@ -43,6 +46,8 @@ export class Connection {
   readonly #maxBufferedBytes: number
   readonly #owner: ConnectionOwner
   #closing: CloseReason | undefined
+  /** Bytes of the write that the kernel did not take at once, after which all go by the socket's own buffer; 0 if it took all. */
+  #behind = 0
 
   constructor ({ merchantId, filter, socket, maxBufferedBytes, owner }: ConnectionOptions) {
     this.merchantId = merchantId
@@ -63,23 +68,35 @@ export class Connection {
     return this.#closing ?? 'client_gone'
   }
 
-  /** Bytes that were written and that the kernel has not taken yet. */
+  /** Bytes that were written and that the kernel has not taken yet, as far as is known: no fewer than there are. */
   get bufferedBytes (): number {
-    return this.#socket.writableLength
+    return this.#behind + this.#socket.writableLength
   }
 
   /**
-   * Hands over shared bytes and says whether it did. A client that still owes more than the bound when more is to come
+   * Hands over shared bytes and says whether it did. A client that is owed more than the bound when more is to come
    * reads too slowly, and is cut off instead. The bound is looked at before a write and not after, or one turn that
    * brings more than it would cut off the quickest client too.
+   *
+   * While the kernel takes all at once, writes go past the bookkeeping of stream.Writable, straight to what it would
+   * call itself: 1.3 instead of 1.7 µs of user CPU each (`npm run bench -- --scenario broadcast`). Order is kept, as
+   * libuv has one queue for both ways.
    */
   write (bytes: Buffer): boolean {
     if (this.#closing !== undefined) return false
-    if (this.#socket.writableLength > this.#maxBufferedBytes) {
+    const socket = this.#socket
+    if (this.#behind === 0) {
+      allTaken = false
+      socket._write(bytes, 'buffer' as BufferEncoding, onTaken) // What stream.Writable says for bytes, too.
+      if (!allTaken) this.#behind = bytes.length
+      return true
+    }
+    if (this.bufferedBytes > this.#maxBufferedBytes) {
       this.destroy('slow_consumer')
       return false
     }
-    this.#socket.write(bytes)
+    socket.write(bytes)
+    if (socket.writableLength === 0) this.#behind = 0 // This one is out, and so are all before it.
     return true
   }
 
@@ -100,6 +117,14 @@ export class Connection {
   handleClose (): void {
     this.#owner.closed(this)
   }
+}
+
+/** Whether the write just made was taken by the kernel within the call. */
+let allTaken = false
+
+/** Called within `_write` if all was taken, else later. Of a write that fails, reading tells too: with 'close'. */
+function onTaken (error?: Error | null): void {
+  allTaken = error === undefined || error === null
 }
 
 function onClose (this: HeldSocket): void {

@@ -91,7 +91,9 @@ export class Hub implements ConnectionOwner {
   /** Turns a client away in a way that EventSource comes back from (DESIGN §3). The head of the answer has been sent. */
   refuse (socket: Socket, refusal: Refusal): void {
     const reason = refusal === 'merchant_over_capacity' ? 'over_capacity' : refusal
-    turnAway(socket, this.#farewell(reason, this.#options.retryMs * REFUSED_RETRY_FACTOR))
+    const lastWords = this.#farewell(reason, this.#options.retryMs * REFUSED_RETRY_FACTOR)
+    turnAway(socket, lastWords)
+    this.#metrics.bytesSent(lastWords.length)
   }
 
   /** Opens a stream: greets the client, and sends it what arrives from now on. */
@@ -127,7 +129,11 @@ export class Hub implements ConnectionOwner {
     this.#flush()
     if (this.#registry.size === 0) return
     const drained = new Promise<void>((resolve) => { this.#drained = resolve })
-    for (const connection of this.#registry) connection.end('draining', this.#farewell('draining', this.#options.retryMs))
+    for (const connection of this.#registry) {
+      const lastWords = this.#farewell('draining', this.#options.retryMs)
+      connection.end('draining', lastWords)
+      this.#metrics.bytesSent(lastWords.length)
+    }
     const linger = setTimeout(() => {
       for (const connection of this.#registry) connection.destroy('draining')
     }, LINGER_MS)

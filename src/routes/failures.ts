@@ -1,27 +1,49 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyError } from 'fastify'
 import plugin from 'fastify-plugin'
-import { BrokerAway, Internal, NotFound } from '../errors.js'
+import { BadHttp, BrokerAway, HeadTooLarge, Internal, NotFound, RequestTimeout } from '../errors.js'
 import { Throttle } from '../log.js'
 
 const RETRY_AFTER_S = 2
-const internalLog = new Throttle(1_000)
 
-/** Answers in Fastify's own shape, with a stable `code`. What is this service's own fault is logged, and not shown. */
-export function answerFailure (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway
-  const shown: FastifyError = toldAsIs ? error : new Internal()
-  const { statusCode = 500 } = shown
-  if (!toldAsIs) {
-    const heldBack = internalLog.pass()
-    if (heldBack !== undefined) request.log.error({ req: request, err: error, heldBack }, 'a request failed')
+/**
+ * Has every route of an instance, and the want of one, fail in Fastify's own shape with a stable `code`. What is this
+ * service's own fault is logged, and not shown.
+ */
+export const failures = plugin(async (app) => {
+  const internalLog = new Throttle(1_000)
+
+  app.setNotFoundHandler(() => { throw new NotFound() })
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway
+    const shown: FastifyError = toldAsIs ? error : new Internal()
+    const { statusCode = 500 } = shown
+    if (!toldAsIs) {
+      const heldBack = internalLog.pass()
+      if (heldBack !== undefined) request.log.error({ req: request, err: error, heldBack }, 'a request failed')
+    }
+    if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
+    if (statusCode === 503) reply.header('retry-after', RETRY_AFTER_S)
+    return reply.code(statusCode).send(shown)
+  })
+}, { name: 'failures' })
+
+/** Answers in the same shape what is no request yet, for node:http could not read it; to be given to Fastify as `clientErrorHandler`. */
+export function answerBadHttp ({ code }: NodeJS.ErrnoException, socket: Socket): void {
+  // A client that has reset the connection hears nothing any more.
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
   }
-  if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
-  if (statusCode === 503) reply.header('retry-after', RETRY_AFTER_S)
-  return reply.code(statusCode).send(shown)
+  const { statusCode = 400, code: ourCode, message } = failureOf(code)
+  const error = STATUS_CODES[statusCode]
+  const body = JSON.stringify({ statusCode, code: ourCode, error, message })
+  socket.end(`HTTP/1.1 ${statusCode} ${error}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
 }
 
-/** Has every route of an instance, and the want of one, fail in this way. */
-export const failures = plugin(async (app) => {
-  app.setErrorHandler<FastifyError>(answerFailure)
-  app.setNotFoundHandler(() => { throw new NotFound() })
-}, { name: 'failures' })
+function failureOf (code: string | undefined): FastifyError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new HeadTooLarge()
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new RequestTimeout()
+  return new BadHttp(String(code))
+}

@@ -23,8 +23,8 @@ export function takeover (reply: FastifyReply): Socket | undefined {
   if (socket === null || socket.destroyed) return undefined
 
   // What node:http does itself for an upgrade (onParserExecuteCommon in lib/_http_server.js): its listeners go, and
-  // the one on 'close', told that it is over, frees the parser. The request lets go of the socket first, or it would
-  // take the socket with it.
+  // the one on 'close', told that it is over, frees the parser; with it is told whoever else followed the request by its
+  // socket, and it is over for them, too. The request lets go of the socket first, or it would take the socket with it.
   response.detachSocket(socket)
   ;(request as { socket: Socket | null }).socket = null
   const closeListeners = socket.rawListeners('close')

@@ -21,8 +21,8 @@ export class Service {
   readonly #process: ChildProcess
   #ports: readonly number[] = []
 
-  private constructor (env: Environment, cwd?: string) {
-    const child = spawn(process.execPath, [resolve('dist/server.js')], {
+  private constructor (env: Environment, cwd = process.cwd()) {
+    const child = spawn(process.execPath, ['--expose-gc', '--import', resolve('test/helpers/collect-garbage.js'), resolve('dist/server.js')], {
       cwd,
       env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'debug', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -102,6 +102,13 @@ export class Service {
   /** Bytes of memory that the process holds. */
   async rss (): Promise<number> {
     return this.#scrape('process_resident_memory_bytes')
+  }
+
+  /** Bytes of its heap that are no garbage. */
+  async heap (): Promise<number> {
+    const collected = this.log.next(({ msg }) => msg === 'garbage collected')
+    this.signal('SIGWINCH')
+    return Number((await collected).heapUsed)
   }
 
   /** How many of such things keep the process's event loop busy: `Timeout`, `TCPSocketWrap`, … */

@@ -1,0 +1,199 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clients, ClientsReport } from './clients.js'
+import { micros } from './clock.js'
+import { cpuTimeOf, cpuTimeOfAll, fileLimit, rssOf, type CpuTime } from './proc.js'
+import type { Publication, Publisher } from './publisher.js'
+import { BenchRedis } from './redis.js'
+import type { Scenario } from './scenarios.js'
+import { ServerUnderTest, type Design } from './server.js'
+import { Worker } from './worker.js'
+
+/** What one scenario did to one design. */
+export interface Trial {
+  readonly scenario: string
+  readonly design: string
+  /** That were open while it was measured. */
+  readonly clients: number
+  readonly expected: number
+  /** Within the measured time and {@link DRAIN_MS} after it. */
+  readonly delivered: number
+  readonly lost: number
+  readonly deliveriesPerSecond: number
+  readonly latencyMs: ClientsReport['latencyMs']
+  readonly samples: number
+  readonly heartbeats: number
+  /** The server's, in microseconds per delivery. */
+  readonly cpuPerDelivery: CpuTime
+  /** Processor time by process, of one core's (0–1); `others` have nothing to do with the benchmark. */
+  readonly shares: Readonly<Record<keyof Processes | 'others', number>>
+  /** The server's resident memory, in bytes; `undefined` of too few connections to tell theirs from the process's own. */
+  readonly rssPerConnection: number | undefined
+  /** The server's resident memory when all was over, in bytes. */
+  readonly rssAfterwards: number
+  /** Share of the time in which the load generator's event loop was not waiting, 0–1. */
+  readonly clientsBusy: number
+  /** The publisher's 99th percentile behind its plan, in milliseconds. */
+  readonly publisherLateMs: number
+  /** What must be known to read the numbers, a sentence each. */
+  readonly notes: readonly string[]
+  /** Whether what came, however much it was, came once, in order and unchanged, on streams that stayed open. */
+  readonly sound: boolean
+}
+
+const PARSING_CLIENTS = 5
+const WARM_UP_S = 2
+/**
+ * Events per second that all clients together get in the warm-up, at most: it must not leave a slow design with a
+ * backlog for the measured time.
+ */
+const WARM_UP_DELIVERIES_PER_SECOND = 100_000
+const CONNECT_MS = 30_000
+const SETTLE_MS = 2_000
+/** What is still under way when the last event is published gets so long to arrive. */
+const DRAIN_MS = 10_000
+/** Descriptors that a process has for other things than clients. */
+const SPARE_FILES = 300
+/** From so many connections on, the server's memory is mostly theirs. */
+const MANY_CONNECTIONS = 2_000
+/** Beyond these, a number may be the benchmark's or the machine's and not the server's. */
+const BUSY = 0.9
+const LATE_MS = 20
+const OTHERS = 0.2
+
+/** Runs one scenario against one design, in processes that are gone when it is over. */
+export async function tryOut (scenario: Scenario, design: Design): Promise<Trial> {
+  const stop: Array<{ kill (): void }> = []
+  const started = <P extends { kill (): void }>(process: P): P => {
+    stop.push(process)
+    return process
+  }
+  try {
+    const redis = started(await BenchRedis.start())
+    const server = started(await ServerUnderTest.start(design, redis.url))
+    const clients = started(new Worker<Clients>('clients.ts'))
+    const publisher = started(new Worker<Publisher>('publisher.ts', { REDIS_URL: redis.url }))
+    return await measure(scenario, design, { redis, server, clients, publisher })
+  } finally {
+    for (const process of stop) process.kill()
+  }
+}
+
+interface Processes {
+  readonly redis: BenchRedis
+  readonly server: ServerUnderTest
+  readonly clients: Worker<Clients>
+  readonly publisher: Worker<Publisher>
+}
+
+async function measure (scenario: Scenario, design: Design, processes: Processes): Promise<Trial> {
+  const { server, clients, publisher } = processes
+  const { merchants, messagesPerSecond, seconds, sampleEvery } = scenario
+  const wanted = Math.min(scenario.clients, Math.floor((fileLimit() - SPARE_FILES) / design.filesPerClient))
+  const { open, rssPerConnection } = await connect(processes, { merchants, wanted })
+
+  const perMessage = open / merchants
+  const warmUpRate = Math.min(messagesPerSecond, WARM_UP_DELIVERIES_PER_SECOND / perMessage)
+  const from = Math.round(warmUpRate * WARM_UP_S)
+  const to = from + messagesPerSecond * seconds
+  if (from > 0) {
+    await clients.call('expect', { from: 0, events: from * perMessage, sampleEvery })
+    await publisher.call('publish', { from: 0, to: from, perSecond: warmUpRate, merchants })
+    await clients.call('report', { withinMs: DRAIN_MS })
+  }
+
+  const expected = (to - from) * perMessage
+  await clients.call('expect', { from, events: expected, sampleEvery })
+  const began = cpuTimes(processes)
+  const publication = to > from ? await publisher.call('publish', { from, to, perSecond: messagesPerSecond, merchants }) : undefined
+  if (publication === undefined) await sleep(seconds * 1_000)
+  const report = await clients.call('report', { withinMs: DRAIN_MS })
+  const { shares, serverTime } = spentSince(began, processes)
+
+  const trial = {
+    scenario: scenario.name,
+    design: design.name,
+    clients: open,
+    expected,
+    delivered: report.delivered,
+    lost: expected - report.delivered,
+    deliveriesPerSecond: report.delivered / Math.max(seconds, (report.endedAt - (publication?.startedAt ?? began.at)) / 1e6),
+    latencyMs: report.latencyMs,
+    samples: report.samples,
+    heartbeats: report.heartbeats,
+    cpuPerDelivery: { user: serverTime.user / report.delivered, system: serverTime.system / report.delivered },
+    shares,
+    rssPerConnection,
+    rssAfterwards: rssOf(server.pid),
+    clientsBusy: report.busy,
+    publisherLateMs: publication?.latenessMs ?? 0,
+    sound: report.doubled + report.skipped + report.corrupt + report.unexpected + report.ended === 0,
+  }
+  const connections = open < wanted
+    ? `only ${open} of ${wanted} clients could connect within ${CONNECT_MS / 1_000} s`
+    : wanted < scenario.clients && `${wanted} clients instead of ${scenario.clients}: a process may have ${fileLimit()} file descriptors here, and a client takes ${design.filesPerClient} of the server`
+  return { ...trial, notes: [connections, ...remarks(trial, report, publication)].filter((note) => note !== false) }
+}
+
+/** Opens the clients' streams; how many are open, and what each added to the server's memory. */
+async function connect ({ server, clients }: Processes, { merchants, wanted }: { readonly merchants: number, readonly wanted: number }): Promise<{ open: number, rssPerConnection: number | undefined }> {
+  const crowd = { port: server.port, merchants, withinMs: CONNECT_MS }
+  // The few come first, so that what the first connections make a process load is not counted as theirs.
+  const few = await clients.call('open', { ...crowd, from: 0, to: PARSING_CLIENTS, parsing: true })
+  await sleep(SETTLE_MS)
+  const before = rssOf(server.pid)
+  const open = await clients.call('open', { ...crowd, from: PARSING_CLIENTS, to: wanted, parsing: false })
+  await sleep(SETTLE_MS)
+  return { open, rssPerConnection: open < MANY_CONNECTIONS ? undefined : (rssOf(server.pid) - before) / (open - few) }
+}
+
+/** What is out of the ordinary, and what may have been measured in the place of the server. */
+function remarks (trial: Omit<Trial, 'notes'>, { doubled, skipped, corrupt, unexpected, ended }: ClientsReport, publication: Publication | undefined): Array<string | false> {
+  const { delivered, expected, heartbeats, rssAfterwards, clientsBusy, publisherLateMs, shares } = trial
+  return [
+    publication === undefined && `${heartbeats} heartbeats came`,
+    delivered < expected && `${percent(delivered / expected)} had arrived ${DRAIN_MS / 1_000} s after the last was published; CPU per delivery includes the work on the rest, and the server's memory stood at ${Math.round(rssAfterwards / 1e6)} MB`,
+    publication !== undefined && publication.acknowledged < publication.published && `Redis had taken ${publication.acknowledged} of ${publication.published} messages a second after the last was sent`,
+    clientsBusy > BUSY && `the load generator was busy ${percent(clientsBusy)} of the time and may be what limits`,
+    publisherLateMs > LATE_MS && `the publisher was ${publisherLateMs.toFixed(0)} ms behind its plan (99th percentile)`,
+    shares.others > OTHERS && `other processes, or other machines on the same hardware, took ${percent(shares.others)} of a core`,
+    doubled > 0 && `${doubled} events came twice or late`,
+    skipped > 0 && `${skipped} events were left out of a stream that went on`,
+    corrupt > 0 && `${corrupt} events were not what was published`,
+    unexpected > 0 && `${unexpected} unexpected control events`,
+    ended > 0 && `${ended} streams were ended by the server`,
+  ]
+}
+
+const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`
+
+interface CpuTimes extends Readonly<Record<keyof Processes, CpuTime>> {
+  /** By `micros()`. */
+  readonly at: number
+  readonly all: number
+  /** This process's own. */
+  readonly bench: CpuTime
+}
+
+function cpuTimes ({ server, redis, clients, publisher }: Processes): CpuTimes {
+  return {
+    at: micros(),
+    server: cpuTimeOf(server.pid),
+    redis: cpuTimeOf(redis.pid),
+    clients: cpuTimeOf(clients.pid),
+    publisher: cpuTimeOf(publisher.pid),
+    bench: cpuTimeOf(process.pid),
+    all: cpuTimeOfAll(),
+  }
+}
+
+function spentSince (began: CpuTimes, processes: Processes): { shares: Trial['shares'], serverTime: CpuTime } {
+  const ended = cpuTimes(processes)
+  const share = (time: number) => time / (ended.at - began.at)
+  const shareOf = (name: keyof Processes | 'bench') => share(ended[name].user + ended[name].system - began[name].user - began[name].system)
+  const shares = { server: shareOf('server'), redis: shareOf('redis'), clients: shareOf('clients'), publisher: shareOf('publisher') }
+  const own = shares.server + shares.redis + shares.clients + shares.publisher + shareOf('bench')
+  return {
+    shares: { ...shares, others: share(ended.all - began.all) - own },
+    serverTime: { user: ended.server.user - began.server.user, system: ended.server.system - began.server.system },
+  }
+}
