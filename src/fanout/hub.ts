@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { Throttle } from '../log.js'
 import { decode, topicLabel, type DropReason, type Message } from '../message.js'
 import type { Metrics } from '../metrics.js'
-import { Batch } from './batch.js'
+import { Batch, type Share } from './batch.js'
 import { Connection, turnAway, type ConnectionOwner } from './connection.js'
 import type { Filter } from './filter.js'
 import * as frame from './frame.js'
@@ -163,8 +163,9 @@ export class Hub implements ConnectionOwner {
 
   #deliver (merchantId: string, batch: Batch): void {
     this.#pending.delete(merchantId)
+    let whole: Share | undefined
     for (const connection of this.#registry.connectionsOf(merchantId) ?? []) {
-      const share = batch.share(connection.filter)
+      const share = connection.filter === undefined ? (whole ??= batch.share(undefined)) : batch.share(connection.filter)
       if (share.bytes.length > 0 && connection.write(share.bytes)) share.recipients++
     }
     for (const { bytes, recipients } of batch.shares) this.#metrics.bytesSent(bytes.length * recipients)
