@@ -58,8 +58,8 @@ export function loadConfig (env: NodeJS.ProcessEnv = processEnvironment()): Conf
   const raw = check(given)
   if (raw.REDIS_URL !== undefined && !isRedisUrl(raw.REDIS_URL)) throw refused('REDIS_URL', raw.REDIS_URL, Environment.properties.REDIS_URL.description!)
   if (raw.NODE_ENV === 'production') {
-    if (raw.AUTH_MODE === 'none') throw refused('AUTH_MODE', raw.AUTH_MODE, 'in production an authenticating mode: with none, anyone could listen to any merchant')
     if (raw.REDIS_URL === undefined) throw refused('REDIS_URL', undefined, 'in production the address of a Redis: the embedded broker reaches one process only')
+    if (raw.AUTH_MODE === 'none') throw refused('AUTH_MODE', raw.AUTH_MODE, 'in production an authenticating mode: with none, anyone could listen to any merchant')
   }
   const { CORS_ORIGINS, PUBLISH_KEY, ...rest } = raw
   return Object.freeze({ ...rest, CORS_ORIGINS: list(CORS_ORIGINS), PUBLISH_KEY: list(PUBLISH_KEY) })

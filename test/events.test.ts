@@ -209,7 +209,7 @@ t.test('bad requests for a stream', async (t) => {
     await client.until('connected')
     client.send('"b"}'.repeat(20_000))
     await service.publish('body', progress(3))
-    await client.until('step 3')
+    t.match(await client.until('step 3'), /^HTTP\/1\.1 200 /)
   })
 
   t.test('they are counted by reason', async (t) => {

@@ -40,7 +40,7 @@ export class Proxy {
   cut (address?: string): void {
     for (const pair of this.#pairs) {
       const [near, far] = pair
-      if (address !== undefined && address !== `${far.localAddress}:${far.localPort}`) continue
+      if (address !== undefined && address !== addressOf(far)) continue
       near.unpipe(far)
       far.unpipe(near)
       near.pause()
@@ -48,4 +48,21 @@ export class Proxy {
       this.#pairs.delete(pair)
     }
   }
+
+  /** From now on all messages of a subscription are lost on the connection that the target knows by this address, and nothing else is. */
+  deafen (address: string): void {
+    for (const [near, far] of this.#pairs) {
+      if (address !== addressOf(far)) continue
+      far.unpipe(near)
+      far.on('data', (bytes: Buffer) => { near.write(bytes.toString('latin1').replaceAll(PMESSAGE, ''), 'latin1') }).resume()
+    }
+  }
+}
+
+/** A message as RESP3 sends it to a subscriber: a push of four strings. */
+const PMESSAGE = />4\r\n\$8\r\npmessage\r\n(?:\$\d+\r\n[^\r]*\r\n){3}/g
+
+/** By which address the target of the wire knows its end of it. */
+function addressOf (far: Socket): string {
+  return `${far.localAddress}:${far.localPort}`
 }

@@ -53,6 +53,12 @@ outage('every connection is half-open: the network swallows all, and tells neith
 
 outage("the subscription's connection is half-open, and the other is not", async ({ redis, proxy }) => { proxy.cut(await connectionOf(redis, 'subscriber')) })
 
+outage('the connection lives and the subscription delivers nothing', async ({ redis, proxy, service }) => {
+  proxy.deafen(await connectionOf(redis, 'subscriber'))
+  const { why } = await service.log.next(({ msg }) => msg === 'subscription lost')
+  t.equal(why, 'probes lost')
+})
+
 /** What CLIENT LIST says of the service's connection for this. */
 async function connectionOf (redis: TestRedis, role: 'subscriber' | 'publisher'): Promise<string> {
   const line = (await redis.cli('CLIENT', 'LIST')).split('\n').find((line) => line.includes(`name=realtime-fanout:${role} `))
