@@ -118,7 +118,8 @@ t.test('what is published is what a parser reads back', async (t) => {
   for (const payload of ['{"a":"\u2028\u2029\u0085"}', '{"a":"\\ud800"}', '{\r\n"a":\r1,\n\n"b":2}', '{"__proto__":{"x":1}}', '{"a":"\\r\\ndata: x\\n\\n"}', '{"id":"\\u0000"}', ' {"leading":1}', '{"trailing":1}\n']) {
     await publisher.publish('merchant:TEST:t', payload)
     const read = (await stream.published(++published)).at(-1)
-    t.equal(read, payload.replaceAll(/\r\n|\r/g, '\n'), JSON.stringify(payload))
+    // Not named after the payload: line breaks that only Unicode knows make tap lose all that it was told.
+    t.equal(read, payload.replaceAll(/\r\n|\r/g, '\n'))
   }
   t.equal(stream.events.all.filter(({ id }) => id !== undefined).length, 0)
 
