@@ -1,7 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { linesOf } from '../helpers/arrivals.js'
+import { freePort } from '../helpers/free-port.js'
 import { tracked } from './children.js'
 
 /** A redis-server that keeps nothing, with room for as many clients as the machine lets it have. */
@@ -35,13 +34,4 @@ export class BenchRedis {
   kill (): void {
     this.#child.kill('SIGKILL')
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

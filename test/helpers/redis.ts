@@ -1,9 +1,9 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { linesOf } from './arrivals.js'
+import { freePort } from './free-port.js'
 
 const run = promisify(execFile)
 
@@ -62,13 +62,4 @@ export class TestRedis {
     const { stdout } = await run('redis-cli', ['-p', String(this.port), ...args])
     return stdout.trim()
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
