@@ -57,6 +57,7 @@ export function loadConfig (env: NodeJS.ProcessEnv = processEnvironment()): Conf
   const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => Object.hasOwn(Environment.properties, name) && value !== ''))
   const raw = check(given)
   if (raw.REDIS_URL !== undefined && !isRedisUrl(raw.REDIS_URL)) throw refused('REDIS_URL', raw.REDIS_URL, Environment.properties.REDIS_URL.description!)
+  if (raw.OPS_PORT !== 0 && raw.OPS_PORT === raw.PORT) throw refused('OPS_PORT', raw.OPS_PORT, 'another port than PORT')
   if (raw.NODE_ENV === 'production') {
     if (raw.REDIS_URL === undefined) throw refused('REDIS_URL', undefined, 'in production the address of a Redis: the embedded broker reaches one process only')
     if (raw.AUTH_MODE === 'none') throw refused('AUTH_MODE', raw.AUTH_MODE, 'in production an authenticating mode: with none, anyone could listen to any merchant')

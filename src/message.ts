@@ -165,7 +165,7 @@ export function publishable (value: unknown, now: number): { event: PublishableE
   const event: PublishableEvent = { ...value, type }
   if (!isKnown(type)) return { event }
   const error = checks[type].Errors(event).First()
-  if (error !== undefined) return { field: error.path.slice(1).replaceAll('/', '.'), problem: `is wrong: ${error.message}` }
+  if (error !== undefined) return { field: error.path.slice(1), problem: error.value === undefined ? 'is missing' : `is wrong: ${error.message}` }
   return { event: event.timestamp === undefined ? { ...event, timestamp: now } : event }
 }
 

@@ -8,20 +8,37 @@ import { createLog } from './log.js'
 /** After a signal, the process ends within this, whatever hangs; in milliseconds. */
 const CLOSE_DEADLINE_MS = 10_000
 
+/** A signal that comes again within this is the same one, in milliseconds: under `npm start`, Ctrl-C comes from the terminal and from npm. */
+const SAME_SIGNAL_MS = 1_000
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
+
+let endingSince: number | undefined
 const config = readConfig()
 const log = createLog(config.LOG_LEVEL)
 const { server, ops } = await buildApp(config, { log })
 
-closeWithGrace({ delay: CLOSE_DEADLINE_MS, logger: log }, async ({ signal, err }) => {
+const grace = closeWithGrace({ delay: CLOSE_DEADLINE_MS, logger: log, skip: [...SIGNALS] }, async ({ err }) => {
   /* c8 ignore next -- @preserve No error that nobody catches is known, so no test can raise one. */
   if (err !== undefined) log.fatal({ err }, 'ending for an error that nobody caught')
-  log.info({ signal }, 'ending')
   await server.close()
 })
+for (const signal of SIGNALS) process.on(signal, endOn)
 
 await listen(server, config.PORT)
 if (ops !== undefined && config.OPS_PORT !== undefined) await listen(ops, config.OPS_PORT)
 if (config.REDIS_URL === undefined) introduce(config, portOf(server))
+
+/** The first signal ends the process in order, another one at once. */
+function endOn (signal: NodeJS.Signals): void {
+  if (endingSince === undefined) {
+    endingSince = performance.now()
+    log.info({ signal }, 'ending')
+    grace.close()
+  } else if (performance.now() - endingSince > SAME_SIGNAL_MS) {
+    log.warn({ signal }, 'ending at once')
+    process.exit(1)
+  }
+}
 
 function readConfig (): Config {
   try {

@@ -119,11 +119,12 @@ t.test('a RedisBroker that is refused what it needs', async (t) => {
   })
 
   t.test('may do no more than the README says: it works', async (t) => {
-    await redis.cli('ACL', 'SETUSER', 'least', 'on', '>secret', 'resetchannels', '&merchant:*:*', '-@all', '+psubscribe', '+punsubscribe', '+ping', '+info', '+publish')
+    await redis.cli('ACL', 'SETUSER', 'least', 'on', '>secret', 'resetchannels', '&merchant:*:*', '-@all', '+psubscribe', '+punsubscribe', '+ping', '+info', '+publish', '+client|setname')
     const broker = new RedisBroker({ url: `redis://least:secret@127.0.0.1:${redis.port}`, channelPrefix: 'merchant', metrics: noMetrics, log })
     const received = await start(t, broker)
     await broker.publish([{ channel: 'merchant:a:b', payload: '{}' }])
     await received.first(([channel]) => channel === 'merchant:a:b')
+    t.notMatch(await redis.cli('ACL', 'LOG'), 'least', 'and tries no more')
     await t.rejects(broker.publish([{ channel: 'elsewhere', payload: '{}' }]), { name: 'BrokerUnavailable', message: /NOPERM/ })
   })
 })

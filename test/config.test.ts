@@ -40,6 +40,7 @@ t.test('good values', async (t) => {
     PUBLISH_KEY: [KEY, `${KEY}2`],
     CORS_ORIGINS: ['https://app.example.com', 'http://localhost:5173'],
   })
+  t.throws(() => loadConfig({ PORT: '8080', OPS_PORT: '8080' }), { message: 'OPS_PORT got 8080; it takes another port than PORT' })
   t.equal(loadConfig({ PORT: '', REDIS_URL: '' }).PORT, 3001, 'an empty variable is an absent one')
   t.notOk('SOMETHING_ELSE' in loadConfig({ SOMETHING_ELSE: 'x' }))
 })

@@ -105,6 +105,33 @@ t.test('npm start passes the signal on', async (t) => {
   await t.rejects(once(connect(Number(port), '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' })
 })
 
+t.test('a signal that comes twice at once, as Ctrl-C does under npm, is one signal', async (t) => {
+  for (let i = 0; i < 5; i++) {
+    const service = await Service.start(t)
+    const stream = await Stream.open(t, service.streamUrl('TEST'))
+    service.signal('SIGINT')
+    service.signal('SIGINT')
+    await stream.closed
+    t.equal(stream.events.all.at(-1)?.event, 'close')
+    t.strictSame(await service.exit, { code: 0, signal: null })
+  }
+})
+
+t.test('a second signal, later, ends it at once', async (t) => {
+  const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
+  const deaf = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=TEST HTTP/1.1\r\nHost: x\r\n\r\n')
+  await deaf.until('connected')
+  deaf.socket.pause()
+  while (await service.metric('write_buffer_bytes') === 0) await service.publish('TEST', Array(100).fill(progress(1, { message: 'x'.repeat(60_000) })))
+  const half = new RawClient(t, service.port, 'POST /api/realtime/merchants/TEST/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{')
+  await once(half.socket, 'connect')
+  service.signal('SIGTERM')
+  // That a client does not read is borne for a second, half a request for longer.
+  await service.log.first(({ msg }) => msg === 'stream closed')
+  service.signal('SIGTERM')
+  t.strictSame(await service.exit, { code: 1, signal: null })
+})
+
 t.test('who comes while it drains is told to come back', async (t) => {
   const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
   // A client that does not read holds up the end for a moment: time for others to come.

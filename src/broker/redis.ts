@@ -110,6 +110,7 @@ export class RedisBroker implements Broker {
   #client (url: string, role: 'subscriber' | 'publisher'): Redis {
     const client = new Redis(url, {
       connectionName: `realtime-fanout:${role}`,
+      disableClientInfo: true, // The least of ACLs need not allow it.
       lazyConnect: true,
       // A resubscription of ioredis's own that fails leaves a client that says `ready` and receives nothing.
       autoResubscribe: false,

@@ -48,6 +48,7 @@ export class Hub implements ConnectionOwner {
   readonly #metrics: Metrics
   readonly #log: Logger
   readonly #dropLog = new Throttle(1_000)
+  readonly #slowLog = new Throttle(1_000)
   readonly #pending = new Map<string, Batch>()
   #flushScheduled = false
   #drained: (() => void) | undefined
@@ -116,9 +117,12 @@ export class Hub implements ConnectionOwner {
   closed (connection: Connection): void {
     this.#registry.delete(connection)
     this.#heartbeat.delete(connection)
-    const seconds = (performance.now() - connection.openedAt) / 1_000
-    this.#metrics.connectionClosed(connection.closeReason, seconds)
-    this.#log.debug({ merchantId: connection.merchantId, reason: connection.closeReason, seconds }, 'stream closed')
+    const { merchantId, closeReason: reason } = connection
+    const seconds = Math.round(performance.now() - connection.openedAt) / 1_000
+    this.#metrics.connectionClosed(reason, seconds)
+    this.#log.debug({ merchantId, reason, seconds }, 'stream closed')
+    const heldBack = reason === 'slow_consumer' ? this.#slowLog.pass() : undefined
+    if (heldBack !== undefined) this.#log.warn({ merchantId, seconds, heldBack }, 'a client did not read, and was cut off')
     if (this.#registry.size === 0) this.#drained?.()
   }
 

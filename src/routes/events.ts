@@ -57,6 +57,7 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
       if (refusal !== undefined) {
         metrics.connectionRejected(refusal)
         hub.refuse(socket, refusal)
+        request.log.debug({ merchantId, reason: refusal, ip }, 'stream refused')
         return reply
       }
       hub.attach({ merchantId, filter, socket })
