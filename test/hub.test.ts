@@ -95,6 +95,18 @@ t.test('a client that owes too much when all are to end is cut off: it could not
   t.equal(connection.closeReason, 'slow_consumer')
 })
 
+t.test('what the socket still owes of an earlier answer is not overtaken', async (t) => {
+  const hub = createHub(t)
+  const { socket, client, read } = await pair(t)
+  client.pause()
+  while (socket.writableLength === 0) socket.write('x'.repeat(100_000))
+  socket.write('HEAD')
+  hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  hub.receive(...message(1))
+  client.resume()
+  t.match(await read.first((text) => text.includes('{"n":1}')), /xHEADretry: \d+\n\ndata: \{"type":"connected".*\n\nevent: progress\ndata: \{"n":1\}\n\n$/)
+})
+
 t.test('a client that falls behind and catches up misses nothing', async (t) => {
   const hub = createHub(t)
   const { socket, client, read } = await pair(t)

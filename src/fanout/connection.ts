@@ -46,8 +46,8 @@ export class Connection {
   readonly #maxBufferedBytes: number
   readonly #owner: ConnectionOwner
   #closing: CloseReason | undefined
-  /** Bytes of the write that the kernel did not take at once, after which all go by the socket's own buffer; 0 if it took all. */
-  #behind = 0
+  /** Bytes that the kernel did not take at once, after which all go by the socket's own buffer; 0 if it has taken all. */
+  #behind: number
 
   constructor ({ merchantId, filter, socket, maxBufferedBytes, owner }: ConnectionOptions) {
     this.merchantId = merchantId
@@ -55,6 +55,7 @@ export class Connection {
     this.#socket = socket
     this.#maxBufferedBytes = maxBufferedBytes
     this.#owner = owner
+    this.#behind = socket.writableLength // Of an earlier answer on the same connection, which nothing may overtake.
     // The listeners are shared by all connections and find theirs on the socket: closures of its own would cost each
     // idle connection some hundred bytes.
     const held: HeldSocket = socket
