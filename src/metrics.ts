@@ -44,7 +44,7 @@ export interface Metrics {
 const GAUGES: Record<GaugeName, string> = {
   connections: 'Open streams',
   merchants_connected: 'Merchants with at least one open stream',
-  write_buffer_bytes: 'Bytes written to sockets that the kernel has not taken yet',
+  write_buffer_bytes: 'Bytes written to sockets that the kernel may not have taken yet',
   redis_connected: '1 while the subscription is proven to stand, else 0',
   redis_subscription_age_seconds: 'How long the present subscription has stood; 0 while none does',
 }

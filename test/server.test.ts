@@ -1,12 +1,21 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { linesOf } from './helpers/arrivals.js'
 import { RawClient } from './helpers/raw.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service, progress } from './helpers/service.js'
 import { Stream } from './helpers/stream.js'
+
+/** A client that does not read, and is owed more than the kernel's buffers take. */
+async function deafClient (t: Test, service: Service): Promise<void> {
+  const deaf = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=TEST HTTP/1.1\r\nHost: x\r\n\r\n')
+  await deaf.until('connected')
+  deaf.socket.pause()
+  const batch = Array(100).fill(progress(1, { message: 'x'.repeat(60_000) }))
+  while (await service.metric('write_buffer_bytes') === 0) await service.publish('TEST', batch)
+}
 
 t.test('on the embedded broker it says where it listens and what to paste', async (t) => {
   const service = await Service.start(t, { PORT: '0' })
@@ -56,12 +65,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 t.test('it ends within the deadline', async (t) => {
   t.test('while clients do not read, and one has sent half a request', async (t) => {
     const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
-    const deaf = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=TEST HTTP/1.1\r\nHost: x\r\n\r\n')
-    await deaf.until('connected')
-    deaf.socket.pause()
+    await deafClient(t, service)
     const half = new RawClient(t, service.port, 'POST /api/realtime/merchants/TEST/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{')
-    const batch = Array(100).fill(progress(1, { message: 'x'.repeat(60_000) }))
-    while (await service.metric('write_buffer_bytes') === 0) await service.publish('TEST', batch)
 
     service.signal('SIGTERM')
     t.strictSame(await service.exit, { code: 0, signal: null })
@@ -119,10 +124,7 @@ t.test('a signal that comes twice at once, as Ctrl-C does under npm, is one sign
 
 t.test('a second signal, later, ends it at once', async (t) => {
   const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
-  const deaf = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=TEST HTTP/1.1\r\nHost: x\r\n\r\n')
-  await deaf.until('connected')
-  deaf.socket.pause()
-  while (await service.metric('write_buffer_bytes') === 0) await service.publish('TEST', Array(100).fill(progress(1, { message: 'x'.repeat(60_000) })))
+  await deafClient(t, service)
   const half = new RawClient(t, service.port, 'POST /api/realtime/merchants/TEST/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{')
   await once(half.socket, 'connect')
   service.signal('SIGTERM')
@@ -135,10 +137,7 @@ t.test('a second signal, later, ends it at once', async (t) => {
 t.test('who comes while it drains is told to come back', async (t) => {
   const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
   // A client that does not read holds up the end for a moment: time for others to come.
-  const deaf = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=TEST HTTP/1.1\r\nHost: x\r\n\r\n')
-  await deaf.until('connected')
-  deaf.socket.pause()
-  while (await service.metric('write_buffer_bytes') === 0) await service.publish('TEST', Array(100).fill(progress(1, { message: 'x'.repeat(60_000) })))
+  await deafClient(t, service)
   service.signal('SIGTERM')
   await service.log.first(({ msg }) => msg === 'ending')
 

@@ -80,8 +80,8 @@ export class Connection {
    * brings more than it would cut off the quickest client too.
    *
    * While the kernel takes all at once, writes go past the bookkeeping of stream.Writable, straight to what it would
-   * call itself: 1.3 instead of 1.7 µs of user CPU each (`npm run bench -- --scenario broadcast`). Order is kept, as
-   * libuv has one queue for both ways.
+   * call itself: 1.31 µs of user CPU each against 1.74, the means of four alternating pairs of runs of the benchmark's
+   * `broadcast`. Order is kept, as libuv has one queue for both ways.
    */
   write (bytes: Buffer): boolean {
     if (this.#closing !== undefined) return false
