@@ -13,14 +13,22 @@ t.test('defaults are those of the documentation', async (t) => {
     LOG_LEVEL: 'info',
     CHANNEL_PREFIX: 'merchant',
     AUTH_MODE: 'none',
+    JWT_MERCHANT_CLAIM: 'merchantId',
+    TICKET_TTL_S: 30,
     PUBLISH_KEY: [],
+    PUBLISH_RATE_PER_SECOND: 1_000,
+    CONNECT_RATE_PER_MINUTE: 0,
+    TRUST_PROXY: [],
     CORS_ORIGINS: [],
     HEARTBEAT_MS: 15_000,
     RETRY_MS: 3_000,
     MAX_CONNECTIONS: 10_000,
     MAX_CONNECTIONS_PER_MERCHANT: 100,
+    MAX_CONNECTION_AGE_S: 1_800,
     MAX_MESSAGE_BYTES: 65_536,
     MAX_BUFFERED_BYTES: 1_048_576,
+    DRAIN_DELAY_MS: 5_000,
+    DRAIN_WINDOW_MS: 20_000,
     REDIS_OUTAGE_GRACE_S: 60,
   })
 })
@@ -50,23 +58,47 @@ t.test('bad values are refused by one line that names the variable, what it got 
     ['PORT', 'http'], ['PORT', '65536'], ['PORT', '-1'], ['PORT', '1.5'], ['OPS_PORT', 'x'], ['HOST', 'a b'], ['LOG_LEVEL', 'loud'], ['NODE_ENV', 'prod'],
     ['CHANNEL_PREFIX', 'a:b'], ['CHANNEL_PREFIX', 'm*'], ['AUTH_MODE', 'open'], ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'https://a.example/'], ['CORS_ORIGINS', 'a.example'],
     ['HEARTBEAT_MS', '15s'], ['HEARTBEAT_MS', '0'], ['RETRY_MS', '0'], ['MAX_CONNECTIONS', '0'], ['MAX_CONNECTIONS_PER_MERCHANT', 'many'], ['MAX_MESSAGE_BYTES', '64K'],
-    ['MAX_BUFFERED_BYTES', '1'], ['REDIS_OUTAGE_GRACE_S', '-1'],
+    ['MAX_BUFFERED_BYTES', '1'], ['MAX_CONNECTION_AGE_S', '0'], ['DRAIN_DELAY_MS', '-1'], ['DRAIN_WINDOW_MS', 'x'], ['TICKET_TTL_S', '0'], ['AUTH_COOKIE', 'a b'],
+    ['JWT_JWKS_URL', 'issuer'], ['JWT_JWKS_URL', 'https://['], ['JWT_JWKS_URL', 'https://user@issuer'], ['SHOPIFY_API_KEY', 'a b'], ['PUBLISH_RATE_PER_SECOND', '-1'], ['CONNECT_RATE_PER_MINUTE', 'x'],
+    ['TRUST_PROXY', 'true'], ['TRUST_PROXY', '0'], ['TRUST_PROXY', '10.0.0.0/33'], ['TRUST_PROXY', '::1/129'], ['TRUST_PROXY', '10.0.0.1,'], ['TRUST_PROXY', 'proxy'], ['REDIS_OUTAGE_GRACE_S', '-1'],
   ]
   for (const [name, value] of bad) {
-    t.throws(() => loadConfig({ [name]: value }), { name: 'ConfigError', message: RegExp(`^${name} got ${JSON.stringify(value).replace(/[*.]/g, '\\$&')}; it takes [^\\n]+$`) }, `${name}=${value}`)
+    t.throws(() => loadConfig({ [name]: value }), { name: 'ConfigError', message: RegExp(`^${name} got ${JSON.stringify(value).replace(/[*.[]/g, '\\$&')}; it takes [^\\n]+$`) }, `${name}=${value}`)
   }
   const badUrls = [
     'http://hidden', 'hidden:6379', 'redis://', 'redis://user:hidden@h:99999', 'redis://u:hidden@[bad', 'redis://:hidden@', 'redis://u:%zzhidden@h', 'redis://h/hidden',
     'redis://u:hidden@h?enableOfflineQueue=true', 'redis://h#hidden', 'redis://h/0/hidden',
   ]
-  for (const [name, value] of [...badUrls.map((url) => ['REDIS_URL', url] as const), ['PUBLISH_KEY', 'hidden'], ['PUBLISH_KEY', `${KEY},hidden`]] as const) {
+  for (const [name, value] of [...badUrls.map((url) => ['REDIS_URL', url] as const), ['PUBLISH_KEY', 'hidden'], ['PUBLISH_KEY', `${KEY},hidden`], ['JWT_SECRET', 'hidden'], ['SHOPIFY_API_SECRET', 'hidden']] as const) {
     t.throws(() => loadConfig({ [name]: value }), { message: RegExp(`^${name} got a value that is not shown`) })
     try { loadConfig({ [name]: value }) } catch (error) { t.notMatch(String(error), 'hidden') }
   }
 })
 
+t.test('TRUST_PROXY is a number of hops, or a list of addresses and networks', async (t) => {
+  t.equal(loadConfig({ TRUST_PROXY: '2' }).TRUST_PROXY, 2)
+  t.strictSame(loadConfig({ TRUST_PROXY: '127.0.0.1,10.0.0.0/8,fd00::/8' }).TRUST_PROXY, ['127.0.0.1', '10.0.0.0/8', 'fd00::/8'])
+})
+
+t.test('each AUTH_MODE takes what it needs', async (t) => {
+  const missing: Array<[env: Record<string, string>, name: string]> = [
+    [{ AUTH_MODE: 'jwt' }, 'JWT_SECRET'],
+    [{ AUTH_MODE: 'jwt', JWT_SECRET: KEY, JWT_JWKS_URL: 'https://issuer.example' }, 'JWT_JWKS_URL'],
+    [{ AUTH_MODE: 'shopify', SHOPIFY_API_SECRET: KEY }, 'SHOPIFY_API_KEY'],
+    [{ AUTH_MODE: 'shopify', SHOPIFY_API_KEY: 'key' }, 'SHOPIFY_API_SECRET'],
+  ]
+  for (const [env, name] of missing) t.throws(() => loadConfig(env), { name: 'ConfigError', message: RegExp(`^${name} got .*; it takes [^\\n]+$`) })
+  t.match(loadConfig({ AUTH_MODE: 'jwt', JWT_SECRET: KEY }), { JWT_SECRET: KEY })
+  t.match(loadConfig({ AUTH_MODE: 'jwt', JWT_JWKS_URL: 'http://localhost/keys' }), { JWT_JWKS_URL: 'http://localhost/keys' })
+  t.match(loadConfig({ AUTH_MODE: 'shopify', SHOPIFY_API_KEY: 'key', SHOPIFY_API_SECRET: KEY }), { SHOPIFY_API_KEY: 'key' })
+})
+
 t.test('production refuses what must not face the public', async (t) => {
   t.throws(() => loadConfig({ NODE_ENV: 'production', REDIS_URL: 'redis://r:6379' }), { message: 'AUTH_MODE got "none"; it takes in production an authenticating mode: with none, anyone could listen to any merchant' })
+  const ready = { NODE_ENV: 'production', REDIS_URL: 'redis://r:6379', AUTH_MODE: 'jwt' }
+  t.match(loadConfig({ ...ready, JWT_SECRET: KEY }), { NODE_ENV: 'production' })
+  t.match(loadConfig({ ...ready, JWT_JWKS_URL: 'https://issuer.example' }), { NODE_ENV: 'production' })
+  t.throws(() => loadConfig({ ...ready, JWT_JWKS_URL: 'http://issuer.example' }), { message: /^JWT_JWKS_URL got "http:.*; it takes in production https/ })
 })
 
 t.test('the process ends at once, with that line', async (t) => {

@@ -14,6 +14,15 @@ export interface ListenQuery {
 
 /** Decides who may listen. One implementation for each AUTH_MODE. */
 export interface Strategy {
-  /** Rejects with a coded error of errors.ts: 400, 401 or 403. Its message never shows a credential. */
+  /**
+   * Whether what a credential stands for (a session with its issuer) goes on when the credential itself runs out, which
+   * then only says how fresh it must be when it is shown. A stream by a ticket that was got for it may outlive it.
+   */
+  readonly outlived: boolean
+
+  /**
+   * Rejects with a coded error of errors.ts: 400, 401 or 403, or 503 where it cannot be told for now. Its message never
+   * shows a credential.
+   */
   authenticate (request: FastifyRequest): Promise<Identity>
 }

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyError } from 'fastify'
 import type { Strategy } from '../auth/strategy.js'
-import { BadTopics, NotAcceptable, Pipelined } from '../errors.js'
+import { BadTopics, ForeignMerchant, NotAcceptable, Pipelined } from '../errors.js'
 import { Filter, MAX_TOPICS } from '../fanout/filter.js'
 import type { Hub } from '../fanout/hub.js'
 import type { Metrics, RejectionReason } from '../metrics.js'
@@ -45,6 +45,7 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
     async handler (request, reply) {
       if (request.accepts().type(['text/event-stream']) === false) throw new NotAcceptable()
       const { merchantId } = await strategy.authenticate(request)
+      if (request.query.merchantId !== undefined && request.query.merchantId !== merchantId) throw new ForeignMerchant()
       const filter = filterOf(request.query.topics)
       if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
       if (reply.raw.socket === null) throw new Pipelined()
