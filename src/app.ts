@@ -8,7 +8,7 @@ import type { Broker } from './broker/broker.js'
 import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
 import type { Config } from './config.js'
-import { BadPath, ForeignOrigin } from './errors.js'
+import { BadPath, Draining, ForeignOrigin } from './errors.js'
 import { Hub } from './fanout/hub.js'
 import { prometheusMetrics, type Metrics } from './metrics.js'
 import { eventsRoute } from './routes/events.js'
@@ -29,6 +29,8 @@ export interface App {
   readonly server: FastifyInstance
   /** Serves health and metrics, where OPS_PORT takes them off the public port. */
   readonly ops: FastifyInstance | undefined
+  /** Has a close, under way or to come, take no longer than it must: all streams are ended together. */
+  readonly hurry: () => void
 }
 
 const REQUEST_TIMEOUT_MS = 30_000
@@ -45,10 +47,12 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     maxConnections: config.MAX_CONNECTIONS,
     maxConnectionsPerMerchant: config.MAX_CONNECTIONS_PER_MERCHANT,
     heartbeatMs: config.HEARTBEAT_MS,
+    maxAgeMs: config.MAX_CONNECTION_AGE_S * 1_000,
     retryMs: config.RETRY_MS,
     metrics,
     log,
   })
+  const hurry = new AbortController()
   const server = await createServer(log)
   const ops = config.OPS_PORT === undefined ? undefined : await createServer(log)
   const origins = new Origins(config.CORS_ORIGINS, development)
@@ -59,13 +63,17 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
       if (origin !== undefined && !origins.admits(origin, host)) throw new ForeignOrigin()
     })
     await api.register(eventsRoute, { hub, strategy: openStrategy, metrics })
-    await api.register(publishRoute, {
-      broker,
-      keys: new PublishKeys(config.PUBLISH_KEY),
-      openWithoutKeys: development,
-      channelPrefix: config.CHANNEL_PREFIX,
-      maxMessageBytes: config.MAX_MESSAGE_BYTES,
-      metrics,
+    await api.register(async (unstreamed) => {
+      // Fastify itself adds `Connection: close`.
+      unstreamed.addHook('onRequest', async () => { if (hub.draining) throw new Draining() })
+      await unstreamed.register(publishRoute, {
+        broker,
+        keys: new PublishKeys(config.PUBLISH_KEY),
+        openWithoutKeys: development,
+        channelPrefix: config.CHANNEL_PREFIX,
+        maxMessageBytes: config.MAX_MESSAGE_BYTES,
+        metrics,
+      })
     })
   }, { prefix: '/api/realtime' })
 
@@ -76,8 +84,10 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
 
   // In onClose it would be too late: Fastify waits for open streams before it gets there.
   server.addHook('preClose', async () => {
-    await hub.close()
-    setTimeout(() => { server.server.closeAllConnections() }, CLOSE_GRACE_MS).unref()
+    await hub.drain({ delayMs: config.DRAIN_DELAY_MS, windowMs: config.DRAIN_WINDOW_MS, hurry: hurry.signal })
+    const cutOff = () => { server.server.closeAllConnections() }
+    setTimeout(cutOff, CLOSE_GRACE_MS).unref()
+    hurry.signal.addEventListener('abort', cutOff)
   })
   server.addHook('onClose', async () => {
     await broker.close()
@@ -87,7 +97,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
 
   log.info({ broker: broker.name }, 'starting')
   broker.start((channel, payload) => { hub.receive(channel, payload) })
-  return { server, ops }
+  return { server, ops, hurry: () => { hurry.abort() } }
 }
 
 function createBroker (config: Config, metrics: Metrics, log: Logger): Broker {

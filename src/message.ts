@@ -84,6 +84,11 @@ export interface Message extends Address {
   readonly name: string
   /** The JSON text as it was published. */
   readonly payload: string
+  /**
+   * What it is the latest word on: of messages with the same value, a client that lags is owed the last one only.
+   * `undefined` where each message counts.
+   */
+  readonly supersedes: string | undefined
   /** When the publisher says it happened, in Unix milliseconds; `undefined` if it says nothing of the kind. */
   readonly timestamp: number | undefined
 }
@@ -127,7 +132,7 @@ export function decode (prefix: string, maxBytes: number, channel: string, paylo
     return 'not_json' // The parser's message quotes the payload, which is not ours to show.
   }
   if (!isObject(value)) return 'not_object'
-  const { type, timestamp } = value
+  const { type, timestamp, poId, workflowId } = value
   const name = typeof type === 'string' && EVENT_NAME.test(type) ? type : address.topic
   if (RESERVED_NAMES.has(name)) return 'reserved_name'
   return {
@@ -135,8 +140,15 @@ export function decode (prefix: string, maxBytes: number, channel: string, paylo
     topic: address.topic,
     name,
     payload: text,
+    supersedes: name === 'progress' ? workOf(poId, workflowId) : undefined,
     timestamp: typeof timestamp === 'number' ? timestamp : undefined,
   }
+}
+
+/** One name for the piece of work that a progress event is about; `undefined` where it does not say in the way of its schema. */
+function workOf (poId: unknown, workflowId: unknown = ''): string | undefined {
+  if (typeof poId !== 'string' || typeof workflowId !== 'string') return undefined
+  return `${poId.length}:${poId}${workflowId}` // With the length, no two pairs look the same.
 }
 
 /** An event that may be published: one of the four of the schemas, or an object of another, validly named type. */

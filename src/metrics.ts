@@ -4,7 +4,7 @@ import { DROP_REASONS, TOPICS, type DropReason, type TopicLabel } from './messag
 
 /** Why no stream was opened; the closed set of `connections_rejected_total{reason}`. */
 export const REJECTION_REASONS = [
-  'draining', 'over_capacity', 'merchant_over_capacity',
+  'draining', 'over_capacity', 'merchant_over_capacity', 'auth_unavailable', 'rate_limited',
   'bad_request', 'unauthorized', 'forbidden', 'not_acceptable', 'internal',
 ] as const
 export type RejectionReason = typeof REJECTION_REASONS[number]
@@ -27,8 +27,12 @@ export interface Metrics {
   messageReceived (topic: TopicLabel): void
   messageDropped (reason: DropReason): void
   messagePublished (via: PublishedVia, topic: TopicLabel): void
-  /** A message was handed to so many sockets, so long after its publisher's timestamp (`undefined`: none to be believed). */
+  /** A message was handed to so many sockets at once, so long after its publisher's timestamp (`undefined`: none to be believed). */
   fannedOut (topic: TopicLabel, recipients: number, latencySeconds: number | undefined): void
+  /** An event that a client that lags was owed was handed to its socket. */
+  eventDelivered (topic: TopicLabel): void
+  /** So many events were not sent to a client that lagged, as later ones said the same. */
+  eventsConflated (count: number): void
   /** All that one turn brought was written. */
   flushed (seconds: number): void
   bytesSent (bytes: number): void
@@ -44,7 +48,7 @@ export interface Metrics {
 const GAUGES: Record<GaugeName, string> = {
   connections: 'Open streams',
   merchants_connected: 'Merchants with at least one open stream',
-  write_buffer_bytes: 'Bytes written to sockets that the kernel may not have taken yet',
+  write_buffer_bytes: 'Bytes that clients are owed and the kernel may not have taken yet',
   redis_connected: '1 while the subscription is proven to stand, else 0',
   redis_subscription_age_seconds: 'How long the present subscription has stood; 0 while none does',
 }
@@ -83,8 +87,9 @@ export function prometheusMetrics (): Metrics {
     http: byValue(published, 'topic', topics, { via: 'http' }),
   }
   const delivered = byValue(counter('events_delivered_total', 'Events handed to sockets', ['topic']), 'topic', topics)
+  const conflated = counter('events_conflated_total', 'Progress events that clients that lagged were not sent, as later ones of the same work followed')
   const bytes = counter('bytes_sent_total', 'Bytes of streams handed to sockets, heartbeats and control events among them')
-  const recipients = histogram('fanout_recipients', 'To how many sockets a message was handed, where anybody of its merchant listens', RECIPIENTS)
+  const recipients = histogram('fanout_recipients', 'To how many sockets a message was handed at once, where anybody of its merchant listens', RECIPIENTS)
   const latency = histogram('delivery_latency_seconds', "From a message's timestamp to its bytes being handed to sockets", SECONDS)
   const flush = histogram('flush_duration_seconds', 'How long writing all that one turn of the event loop brought took', SECONDS)
   const slow = counter('slow_consumers_total', 'Streams cut off because the client did not read')
@@ -113,6 +118,8 @@ export function prometheusMetrics (): Metrics {
       recipients.observe(count)
       if (latencySeconds !== undefined) latency.observe(latencySeconds)
     },
+    eventDelivered: (topic) => { delivered[topic].inc() },
+    eventsConflated: (count) => { conflated.inc(count) },
     flushed: (seconds) => { flush.observe(seconds) },
     bytesSent: (count) => { bytes.inc(count) },
     redisReconnected: () => { reconnects.inc() },
@@ -134,6 +141,8 @@ export const noMetrics: Metrics = {
   messageDropped: nothing,
   messagePublished: nothing,
   fannedOut: nothing,
+  eventDelivered: nothing,
+  eventsConflated: nothing,
   flushed: nothing,
   bytesSent: nothing,
   redisReconnected: nothing,

@@ -5,19 +5,20 @@ import { buildApp } from './app.js'
 import { ConfigError, loadConfig, type Config } from './config.js'
 import { createLog } from './log.js'
 
-/** After a signal, the process ends within this, whatever hangs; in milliseconds. */
+/** Beyond its drain, the process takes so long at most to end, whatever hangs; in milliseconds. */
 const CLOSE_DEADLINE_MS = 10_000
-
-/** A signal that comes again within this is the same one, in milliseconds: under `npm start`, Ctrl-C comes from the terminal and from npm. */
-const SAME_SIGNAL_MS = 1_000
+/** A Ctrl-C that comes again within this is the same one, in milliseconds: under `npm start`, it comes from the terminal and from npm. */
+const SAME_CTRL_C_MS = 1_000
+/** Connections that wait to be accepted: a crowd that reconnects at once is many. The kernel has a bound of its own (net.core.somaxconn). */
+const BACKLOG = 4_096
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
-let endingSince: number | undefined
+let ending: { readonly since: number, hurried: boolean } | undefined
 const config = readConfig()
 const log = createLog(config.LOG_LEVEL)
-const { server, ops } = await buildApp(config, { log })
+const { server, ops, hurry } = await buildApp(config, { log })
 
-const grace = closeWithGrace({ delay: CLOSE_DEADLINE_MS, logger: log, skip: [...SIGNALS] }, async ({ err }) => {
+const grace = closeWithGrace({ delay: config.DRAIN_DELAY_MS + config.DRAIN_WINDOW_MS + CLOSE_DEADLINE_MS, logger: log, skip: [...SIGNALS] }, async ({ err }) => {
   /* c8 ignore next -- @preserve No error that nobody catches is known, so no test can raise one. */
   if (err !== undefined) log.fatal({ err }, 'ending for an error that nobody caught')
   await server.close()
@@ -28,13 +29,23 @@ await listen(server, config.PORT)
 if (ops !== undefined && config.OPS_PORT !== undefined) await listen(ops, config.OPS_PORT)
 if (config.REDIS_URL === undefined) introduce(config, portOf(server))
 
-/** The first signal ends the process in order, another one at once. */
+/**
+ * SIGTERM drains and ends. Ctrl-C, or a second signal, ends without taking time over it; one more, at once and without
+ * order.
+ */
 function endOn (signal: NodeJS.Signals): void {
-  if (endingSince === undefined) {
-    endingSince = performance.now()
+  if (ending === undefined) {
+    ending = { since: performance.now(), hurried: signal === 'SIGINT' }
     log.info({ signal }, 'ending')
+    if (ending.hurried) hurry()
     grace.close()
-  } else if (performance.now() - endingSince > SAME_SIGNAL_MS) {
+  } else if (signal === 'SIGINT' && performance.now() - ending.since < SAME_CTRL_C_MS) {
+    log.debug({ signal }, 'ending already')
+  } else if (!ending.hurried) {
+    ending.hurried = true
+    log.warn({ signal }, 'ending without delay')
+    hurry()
+  } else {
     log.warn({ signal }, 'ending at once')
     process.exit(1)
   }
@@ -53,7 +64,7 @@ function readConfig (): Config {
 
 async function listen (app: FastifyInstance, port: number): Promise<void> {
   try {
-    await app.listen({ host: config.HOST, port, listenTextResolver: (address) => `listening at ${address}` })
+    await app.listen({ host: config.HOST, port, backlog: BACKLOG, listenTextResolver: (address) => `listening at ${address}` })
   } catch (error) {
     process.stderr.write(`realtime-fanout: cannot listen on ${config.HOST}:${port}: ${(error as Error).message}\n`)
     process.exit(1)

@@ -53,7 +53,7 @@ t.test('a client that stops reading is cut off, and memory stays bounded', async
   while (await service.metric('slow_consumers_total') < deaf) {
     const due = Math.floor(performance.now() - startedAt)
     while (sent < due) {
-      const batch = Array.from({ length: Math.min(100, due - sent) }, (_, i) => progress(sent + i, { message: 'x'.repeat(2_000) }))
+      const batch = Array.from({ length: Math.min(100, due - sent) }, (_, i) => progress(sent + i, { poId: `po-${sent + i}`, message: 'x'.repeat(2_000) }))
       t.equal((await service.publish('TEST', batch)).status, 202)
       sent += batch.length
     }
@@ -67,4 +67,44 @@ t.test('a client that stops reading is cut off, and memory stays bounded', async
   const data = await quick.published(sent)
   t.equal(data.length, sent, 'who reads gets all of it')
   await Promise.all(clients.map(({ socket, closed }) => { socket.resume(); return closed }))
+})
+
+t.test('a client that reads too slowly for all progress still gets all else, and is not cut off', async (t) => {
+  const service = await Service.start(t, { MAX_BUFFERED_BYTES: '65536', MAX_CONNECTIONS_PER_MERCHANT: '100' })
+  const quick = await Stream.open(t, service.streamUrl('TEST'))
+  const slow = await Promise.all(Array.from({ length: 10 }, () => Stream.open(t, service.streamUrl('TEST'))))
+  for (const { response } of slow) response.pause()
+
+  let published = 0
+  const completions: number[] = []
+  let peak = 0
+  // Many times what the kernel's buffers hold, all of it on the progress of three orders, with some completions.
+  while (published < 3_000) {
+    const batch = Array.from({ length: 99 }, () => progress(published, { poId: `po-${published++ % 3}`, n: published, message: 'x'.repeat(10_000) }))
+    completions.push(published)
+    t.equal((await service.publish('TEST', [...batch, { type: 'completion', stage: 'ai_parsing', poId: 'po-1', n: published }])).status, 202)
+    peak = Math.max(peak, await service.metric('write_buffer_bytes'))
+  }
+  const all = published + completions.length
+  t.equal((await quick.published(all)).length, all, 'who reads gets all of it')
+  t.equal(await service.metric('slow_consumers_total'), 0)
+  t.ok(await service.metric('events_conflated_total') > 10 * 1_000)
+  t.ok(peak < 10 * 1_500_000, `${peak} bytes owed at the most: to each, the one turn that did not pass, and what nothing superseded`)
+
+  for (const { response } of slow) response.resume()
+  for (const stream of slow) {
+    const last = (poId: string) => (data: string) => (JSON.parse(data) as { poId: string }).poId === poId
+    await stream.events.first(({ event, data }) => event === 'completion' && (JSON.parse(data) as { n: number }).n === published)
+    const events = stream.events.all.filter(({ event }) => event !== undefined)
+    const numbers = events.map(({ data }) => (JSON.parse(data) as { n: number }).n)
+    t.strictSame(events.filter(({ event }) => event === 'completion').map(({ data }) => (JSON.parse(data) as { n: number }).n), completions, 'every completion')
+    t.strictSame(numbers, [...numbers].sort((a, b) => a - b), 'in order')
+    for (const poId of ['po-0', 'po-1', 'po-2']) {
+      const ofOrder = (from: string[]) => from.filter(last(poId)).filter((data) => data.includes('"type":"progress"')).at(-1)
+      t.equal(ofOrder(stream.data), ofOrder(quick.data), `the latest progress of ${poId}`)
+    }
+  }
+  // What was owed is counted when it is handed over, too.
+  const delivered = slow.reduce((sum, { data }) => sum + data.length, quick.data.length)
+  t.equal(await service.metric('events_delivered_total{topic="progress"}') + await service.metric('events_delivered_total{topic="completion"}'), delivered)
 })

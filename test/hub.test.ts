@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { Hub } from '../src/fanout/hub.js'
+import { Hub, type HubOptions } from '../src/fanout/hub.js'
+import type { Connection } from '../src/fanout/connection.js'
 import { noMetrics } from '../src/metrics.js'
 import { Arrivals } from './helpers/arrivals.js'
 
@@ -10,7 +11,7 @@ import { Arrivals } from './helpers/arrivals.js'
  * What happens within one turn of the event loop, which no client can time from outside. The sockets are real.
  */
 
-function createHub (t: Test): Hub {
+function createHub (t: Test, options: Partial<HubOptions> = {}): Hub {
   const hub = new Hub({
     channelPrefix: 'merchant',
     maxMessageBytes: 65_536,
@@ -18,13 +19,17 @@ function createHub (t: Test): Hub {
     maxConnections: 10,
     maxConnectionsPerMerchant: 10,
     heartbeatMs: 15_000,
+    maxAgeMs: 1_800_000,
     retryMs: 3_000,
     metrics: noMetrics,
     log: pino({ level: 'silent' }),
+    ...options,
   })
-  t.teardown(() => hub.close())
+  t.teardown(() => end(hub))
   return hub
 }
+
+const end = (hub: Hub) => hub.drain({ delayMs: 0, windowMs: 0, hurry: AbortSignal.abort() })
 
 /** A socket of a server, and all that its client has read so far, anew at each piece. */
 async function pair (t: Test): Promise<{ socket: Socket, client: Socket, read: Arrivals<string> }> {
@@ -37,6 +42,15 @@ async function pair (t: Test): Promise<{ socket: Socket, client: Socket, read: A
   t.teardown(() => { client.destroy() })
   const [socket] = await once(server, 'connection') as [Socket]
   return { socket, client, read }
+}
+
+/** Has the client of TEST owe so many bytes. */
+async function fill (hub: Hub, connection: Connection, bytes: number): Promise<void> {
+  const big = Buffer.from(`{"padding":"${'x'.repeat(50_000)}"}`)
+  while (connection.bufferedBytes < bytes) {
+    hub.receive('merchant:TEST:padding', big)
+    await new Promise(setImmediate)
+  }
 }
 
 const message = (n: number) => ['merchant:TEST:progress', Buffer.from(`{"n":${n}}`)] as const
@@ -81,18 +95,15 @@ t.test('a client that leaves between a message and its delivery does no harm', a
   t.pass()
 })
 
-t.test('a client that owes too much when all are to end is cut off: it could not be told', async (t) => {
+t.test('a client that does not read its last words is cut off', async (t) => {
   const hub = createHub(t)
   const { socket, client } = await pair(t)
   const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
   client.pause()
-  const big = Buffer.from(`{"a":"${'x'.repeat(60_000)}"}`)
-  while (connection.bufferedBytes <= 1_000_000) {
-    hub.receive('merchant:TEST:progress', big)
-    await new Promise(setImmediate)
-  }
-  await hub.close()
-  t.equal(connection.closeReason, 'slow_consumer')
+  await fill(hub, connection, 500_000)
+  await end(hub)
+  t.equal(connection.closeReason, 'draining')
+  t.ok(socket.destroyed)
 })
 
 t.test('what the socket still owes of an earlier answer is not overtaken', async (t) => {
@@ -104,42 +115,105 @@ t.test('what the socket still owes of an earlier answer is not overtaken', async
   hub.attach({ merchantId: 'TEST', filter: undefined, socket })
   hub.receive(...message(1))
   client.resume()
-  t.match(await read.first((text) => text.includes('{"n":1}')), /xHEADretry: \d+\n\ndata: \{"type":"connected".*\n\nevent: progress\ndata: \{"n":1\}\n\n$/)
+  t.match(await read.first((text) => text.includes('{"n":1}')), /xHEADretry: \d+\n\ndata: \{"type":"connected".*\n\nevent: progress\ndata: \{"n":1\}\n\n/)
 })
 
-t.test('a client that falls behind and catches up misses nothing', async (t) => {
+t.test('a client that lags gets, once it reads, all but progress that is outdated, in the order of arrival', async (t) => {
+  const counted = { conflated: 0, delivered: 0 }
+  const hub = createHub(t, {
+    metrics: { ...noMetrics, eventsConflated: (n) => { counted.conflated += n }, eventDelivered: () => { counted.delivered++ } },
+  })
+  const { socket, client, read } = await pair(t)
+  const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  const publish = (topic: string, fields: Record<string, unknown>) => { hub.receive(`merchant:TEST:${topic}`, Buffer.from(JSON.stringify({ type: topic, ...fields }))) }
+  for (let round = 0; round < 3; round++) {
+    client.pause()
+    await fill(hub, connection, 300_000)
+    for (let n = 0; n < 100; n++) {
+      publish('progress', { poId: 'a', n, round })
+      publish('progress', { poId: 'b', workflowId: 'w', n, round })
+      if (n % 10 === 0) publish('stage', { poId: 'a', n, round })
+      if (n === 50) publish('progress', { poId: 'b', workflowId: 'other', n, round })
+      await new Promise(setImmediate)
+    }
+    publish('progress', { poId: 'a', workflowId: 7, n: 100, round })
+    publish('progress', { poId: 'a', workflowId: 7, n: 101, round })
+    publish('completion', { poId: 'a', n: 102, round })
+    client.resume()
+    await read.first((text) => text.includes(`"n":102,"round":${round}}`))
+    const seen = [...read.all.at(-1)!.matchAll(/^data: (\{"type".*)$/gm)].map(([, data]) => JSON.parse(data!) as { type: string, poId: string, workflowId?: unknown, n: number, round: number })
+      .filter((event) => event.round === round).map(({ type, poId, workflowId, n }) => [type, poId, workflowId, n])
+    t.strictSame(seen, [
+      ...[0, 10, 20, 30, 40, 50].map((n) => ['stage', 'a', undefined, n]),
+      ['progress', 'b', 'other', 50],
+      ...[60, 70, 80, 90].map((n) => ['stage', 'a', undefined, n]),
+      ['progress', 'a', undefined, 99], ['progress', 'b', 'w', 99],
+      // What is not as the schema has it says of no work that it is the latest word on it.
+      ['progress', 'a', 7, 100], ['progress', 'a', 7, 101],
+      ['completion', 'a', undefined, 102],
+    ])
+    t.equal(counted.conflated, (round + 1) * 198)
+    while (connection.bufferedBytes > 0) await new Promise(setImmediate)
+    publish('custom', { round })
+    await read.first((text) => text.includes(`{"type":"custom","round":${round}}`))
+  }
+  t.ok(counted.delivered >= 3 * 16)
+})
+
+t.test('a client that is owed too much is cut off when more is to come, be it a heartbeat', async (t) => {
+  for (const [what, options] of [['a message', {}], ['a heartbeat', { heartbeatMs: 100 }]] as const) {
+    const hub = createHub(t, { maxBufferedBytes: 1, ...options })
+    const { socket, client } = await pair(t)
+    const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+    client.pause()
+    await fill(hub, connection, 1)
+    const closed = once(socket, 'close')
+    hub.receive(...message(1))
+    await new Promise(setImmediate)
+    t.notOk(connection.closing, 'the bound is looked at before, not after')
+    if (what === 'a message') hub.receive(...message(2))
+    await closed
+    t.equal(connection.closeReason, 'slow_consumer', what)
+  }
+})
+
+t.test('what a client is owed when its stream ends comes before its last words', async (t) => {
   const hub = createHub(t)
   const { socket, client, read } = await pair(t)
   const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
-  let n = 0
-  for (let round = 0; round < 3; round++) {
-    client.pause()
-    const padding = 'x'.repeat(50_000)
-    while (connection.bufferedBytes < 500_000) {
-      hub.receive('merchant:TEST:progress', Buffer.from(`{"n":${++n},"padding":"${padding}"}`))
-      await new Promise(setImmediate)
-    }
-    client.resume()
-    hub.receive(...message(++n))
-    await read.first((text) => text.includes(`{"n":${n}}`))
-    // The next write tells that nothing is owed any more.
-    hub.receive(...message(++n))
-    await read.first((text) => text.includes(`{"n":${n}}`))
-    t.equal(connection.bufferedBytes, 0)
-  }
-  const seen = [...read.all.at(-1)!.matchAll(/^data: \{"n":(\d+)/gm)].map(([, number]) => Number(number))
-  t.strictSame(seen, Array.from({ length: n }, (_, i) => i + 1))
+  client.pause()
+  await fill(hub, connection, 300_000)
+  hub.receive(...message(1))
+  const ended = end(hub)
+  await new Promise(setImmediate)
+  client.resume()
+  await ended
+  t.match(await read.first((text) => text.includes('event: close')), /data: \{"n":1\}\n\nretry: \d+\n\nevent: close\ndata: [^\n]+\n\n$/)
+})
+
+t.test('a client that leaves while it lags does no harm', async (t) => {
+  const hub = createHub(t)
+  const { socket, client } = await pair(t)
+  const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  client.pause()
+  await fill(hub, connection, 300_000)
+  client.resetAndDestroy()
+  await new Promise((resolve) => { socket.on('close', resolve) })
+  hub.receive(...message(1))
+  await new Promise(setImmediate)
+  t.equal(connection.closeReason, 'client_gone')
 })
 
 t.test('what comes while streams are ending is not written after their end', async (t) => {
   const hub = createHub(t)
   const { socket, read } = await pair(t)
   socket.on('error', (error) => { t.fail(error.message) })
-  hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
   await read.next()
   hub.receive(...message(1))
-  const closed = hub.close()
+  const ended = end(hub)
+  while (!connection.closing) await new Promise((resolve) => { process.nextTick(resolve) })
   hub.receive(...message(2))
-  await closed
+  await ended
   t.match(await read.first((text) => text.includes('event: close')), /\{"n":1\}\n\nretry: \d+\n\nevent: close\ndata: [^\n]+\n\n$/)
 })

@@ -122,31 +122,67 @@ t.test('a signal that comes twice at once, as Ctrl-C does under npm, is one sign
   }
 })
 
-t.test('a second signal, later, ends it at once', async (t) => {
-  const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
-  await deafClient(t, service)
+/** A client that has sent half of a request, which holds up the end for seconds. */
+async function halfARequest (t: Test, service: Service): Promise<RawClient> {
   const half = new RawClient(t, service.port, 'POST /api/realtime/merchants/TEST/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{')
   await once(half.socket, 'connect')
-  service.signal('SIGTERM')
+  await service.metric('connections') // It was answered later than the other was accepted.
+  return half
+}
+
+t.test('Ctrl-C a second time, later, ends it at once', async (t) => {
+  const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
+  await deafClient(t, service)
+  await halfARequest(t, service)
+  service.signal('SIGINT')
   // That a client does not read is borne for a second, half a request for longer.
   await service.log.first(({ msg }) => msg === 'stream closed')
-  service.signal('SIGTERM')
+  service.signal('SIGINT')
   t.strictSame(await service.exit, { code: 1, signal: null })
 })
 
-t.test('who comes while it drains is told to come back', async (t) => {
-  const service = await Service.start(t, { MAX_BUFFERED_BYTES: '100000000' })
-  // A client that does not read holds up the end for a moment: time for others to come.
-  await deafClient(t, service)
-  service.signal('SIGTERM')
-  await service.log.first(({ msg }) => msg === 'ending')
+t.test('SIGTERM a second time ends it in order, without delay', async (t) => {
+  t.test('while it goes on as before', async (t) => {
+    const service = await Service.start(t, { DRAIN_DELAY_MS: '600000', DRAIN_WINDOW_MS: '600000' })
+    const streams = await Promise.all(Array.from({ length: 20 }, () => Stream.open(t, service.streamUrl('TEST'))))
+    service.signal('SIGTERM')
+    await service.log.first(({ msg }) => msg === 'ending')
+    service.signal('SIGTERM')
+    await Promise.all(streams.map(({ closed }) => closed))
+    for (const { events } of streams) t.equal(events.all.at(-1)?.event, 'close')
+    t.strictSame(await service.exit, { code: 0, signal: null })
+  })
 
-  const ready = await fetch(`${service.url}/readyz`)
-  t.equal(ready.status, 503)
-  t.strictSame(await ready.json(), { status: 'unready', reason: 'draining' })
-  const late = await Stream.request(t, service.streamUrl('TEST'))
-  t.equal(late.status, 200)
-  await late.closed
-  t.match(late.events.all, [{ event: 'close', data: '{"type":"close","reason":"draining","reconnect":true}' }])
-  t.strictSame(await service.exit, { code: 0, signal: null })
+  t.test('while streams end one after another', async (t) => {
+    const service = await Service.start(t, { DRAIN_WINDOW_MS: '600000' })
+    const streams = await Promise.all(Array.from({ length: 20 }, () => Stream.open(t, service.streamUrl('TEST'))))
+    service.signal('SIGTERM')
+    await service.log.first(({ msg }) => msg === 'stream closed')
+    service.signal('SIGTERM')
+    await Promise.all(streams.map(({ closed }) => closed))
+    for (const { events } of streams) t.equal(events.all.at(-1)?.event, 'close')
+    t.strictSame(await service.exit, { code: 0, signal: null })
+  })
+
+  t.test('while half a request holds it up', async (t) => {
+    const service = await Service.start(t)
+    const stream = await Stream.open(t, service.streamUrl('TEST'))
+    const half = await halfARequest(t, service)
+    service.signal('SIGTERM')
+    await stream.closed
+    service.signal('SIGTERM')
+    await half.closed
+    t.strictSame(await service.exit, { code: 0, signal: null })
+  })
+
+  t.test('and a third time, at once', async (t) => {
+    const service = await Service.start(t, { DRAIN_DELAY_MS: '600000', MAX_BUFFERED_BYTES: '100000000' })
+    await deafClient(t, service)
+    service.signal('SIGTERM')
+    await service.log.first(({ msg }) => msg === 'ending')
+    service.signal('SIGTERM')
+    await service.log.first(({ msg }) => msg === 'ending without delay')
+    service.signal('SIGTERM')
+    t.strictSame(await service.exit, { code: 1, signal: null })
+  })
 })

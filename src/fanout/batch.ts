@@ -1,13 +1,25 @@
 import type { Message } from '../message.js'
 import type { Filter } from './filter.js'
-import * as frame from './frame.js'
+import { EventFrame, join } from './frame.js'
 
-/** What all clients with the same filter get of a batch: the same bytes, not a copy of them. */
-export interface Share {
+/** What all clients with the same filter get of a batch: the same frames and the same bytes, not copies of them. */
+export class Share {
   readonly filter: Filter | undefined
-  readonly bytes: Buffer
+  readonly frames: readonly EventFrame[]
   /** To how many connections the bytes were handed; kept by the hub. */
-  recipients: number
+  recipients = 0
+  #bytes: Buffer | undefined
+
+  constructor (filter: Filter | undefined, frames: readonly EventFrame[]) {
+    this.filter = filter
+    this.frames = frames
+  }
+
+  /** All frames as one write. */
+  get bytes (): Buffer {
+    this.#bytes ??= join(this.frames)
+    return this.#bytes
+  }
 }
 
 /**
@@ -15,23 +27,21 @@ export interface Share {
  * one join; nothing here is done per client.
  */
 export class Batch {
-  readonly messages: Message[] = []
+  readonly frames: EventFrame[] = []
   readonly shares: Share[] = []
-  readonly #frames: string[] = []
 
   add (message: Message): void {
-    this.messages.push(message)
-    this.#frames.push(frame.event(message.name, message.payload))
+    this.frames.push(new EventFrame(message))
   }
 
-  /** The bytes for one filter, made when first asked for; empty where the filter accepts none of the messages. */
+  /** What one filter lets through, made when first asked for; without frames where it accepts none of the messages. */
   share (filter: Filter | undefined): Share {
     // A merchant's clients have few distinct filters: a scan of a short array beats a map.
     for (const share of this.shares) {
       if (share.filter?.key === filter?.key) return share
     }
-    const frames = filter === undefined ? this.#frames : this.#frames.filter((_, i) => filter.accepts(this.messages[i]!.topic))
-    const share: Share = { filter, bytes: Buffer.from(frames.join('')), recipients: 0 }
+    const frames = filter === undefined ? this.frames : this.frames.filter(({ message }) => filter.accepts(message.topic))
+    const share = new Share(filter, frames)
     this.shares.push(share)
     return share
   }

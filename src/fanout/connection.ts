@@ -1,19 +1,32 @@
 import type { Socket } from 'node:net'
+import { Backlog } from './backlog.js'
+import type { Share } from './batch.js'
 import type { Filter } from './filter.js'
+import { join, type EventFrame } from './frame.js'
 
 /** Why a stream ended; the closed set of `connections_closed_total{reason}`. */
-export const CLOSE_REASONS = ['client_gone', 'slow_consumer', 'draining'] as const
+export const CLOSE_REASONS = ['client_gone', 'slow_consumer', 'draining', 'max_age', 'token_expired'] as const
 export type CloseReason = typeof CLOSE_REASONS[number]
 
-/** Who is told, once, when a connection's socket is closed, whoever closed it. */
+/** Why a stream ends by itself, at a time that is known when it opens. */
+export type Term = Extract<CloseReason, 'max_age' | 'token_expired'>
+
+/** Who is told of what happens to a connection. */
 export interface ConnectionOwner {
+  /** Once, when its socket is closed, whoever closed it. */
   closed (connection: Connection): void
+  /** So many events of what it is owed are owed no longer, as later ones say the same. */
+  conflated (events: number): void
+  /** It was handed, in so many bytes, events that it had been owed. */
+  caughtUp (frames: readonly EventFrame[], bytes: number): void
 }
 
 export interface ConnectionOptions {
   readonly merchantId: string
   /** The topics wanted; `undefined` for all. */
   readonly filter: Filter | undefined
+  /** What ends it when its time is up. */
+  readonly term: Term
   /** A socket that is past its HTTP head and used by nobody else; the connection owns it from here on. */
   readonly socket: Socket
   readonly maxBufferedBytes: number
@@ -22,6 +35,8 @@ export interface ConnectionOptions {
 
 /** A client that is turned away and does not read its last words is cut off after this, in milliseconds. */
 const TURN_AWAY_MS = 5_000
+/** What is owed becomes bytes in portions of so many, so that the rest can still be superseded. */
+const PORTION_BYTES = 65_536
 
 /** Writes last words to a client that is given no connection, and closes the socket. */
 export function turnAway (socket: Socket, lastWords: Buffer): void {
@@ -34,34 +49,45 @@ export function turnAway (socket: Socket, lastWords: Buffer): void {
 const CONNECTION = Symbol('connection')
 type HeldSocket = Socket & { [CONNECTION]?: Connection }
 
-/** One SSE client: the writing end of a stream, with a bound on what it may owe. */
+/**
+ * One SSE client: the writing end of a stream. While the kernel takes all at once, shared bytes go straight to the
+ * socket. From the first write that it does not take whole until it has taken all, the client lags: it is owed
+ * references to shared frames, of which later ones may supersede earlier ones, up to a bound.
+ */
 export class Connection {
   readonly merchantId: string
   readonly filter: Filter | undefined
+  readonly term: Term
   /** On the monotonic clock, in milliseconds. */
   readonly openedAt = performance.now()
   /** Where the heartbeat keeps it. */
   heartbeatSlot = 0
+  /** Where the deadlines keep it. */
+  deadlineSlot: number | undefined
   readonly #socket: Socket
   readonly #maxBufferedBytes: number
   readonly #owner: ConnectionOwner
   #closing: CloseReason | undefined
-  /** Bytes that the kernel did not take at once, after which all go by the socket's own buffer; 0 if it has taken all. */
-  #behind: number
+  /** What the client is owed while it lags. */
+  #backlog: Backlog | undefined
+  /** Bytes that the kernel was given and has not taken yet, as far as is known: no fewer than there are. */
+  #inFlight = 0
 
-  constructor ({ merchantId, filter, socket, maxBufferedBytes, owner }: ConnectionOptions) {
+  constructor ({ merchantId, filter, term, socket, maxBufferedBytes, owner }: ConnectionOptions) {
     this.merchantId = merchantId
     this.filter = filter
+    this.term = term
     this.#socket = socket
     this.#maxBufferedBytes = maxBufferedBytes
     this.#owner = owner
-    this.#behind = socket.writableLength // Of an earlier answer on the same connection, which nothing may overtake.
     // The listeners are shared by all connections and find theirs on the socket: closures of its own would cost each
     // idle connection some hundred bytes.
     const held: HeldSocket = socket
     held[CONNECTION] = this
     socket.on('close', onClose).on('end', onEnd).on('error', onError)
     socket.resume() // What a client still sends is of no interest; its end is.
+    // Behind an earlier answer on the same connection, which nothing may overtake.
+    if (socket.writableLength > 0) this.#backlog = new Backlog()
   }
 
   /** Why it was closed; `client_gone` unless this side began. */
@@ -69,43 +95,64 @@ export class Connection {
     return this.#closing ?? 'client_gone'
   }
 
-  /** Bytes that were written and that the kernel has not taken yet, as far as is known: no fewer than there are. */
-  get bufferedBytes (): number {
-    return this.#behind + this.#socket.writableLength
+  /** Whether this side has begun to close it. */
+  get closing (): boolean {
+    return this.#closing !== undefined
   }
 
-  /**
-   * Hands over shared bytes and says whether it did. A client that is owed more than the bound when more is to come
-   * reads too slowly, and is cut off instead. The bound is looked at before a write and not after, or one turn that
-   * brings more than it would cut off the quickest client too.
-   *
-   * While the kernel takes all at once, writes go past the bookkeeping of stream.Writable, straight to what it would
-   * call itself: 1.31 µs of user CPU each against 1.74, the means of four alternating pairs of runs of the benchmark's
-   * `broadcast`. Order is kept, as libuv has one queue for both ways.
-   */
-  write (bytes: Buffer): boolean {
+  /** Bytes that the client is owed, no fewer than there are: with the kernel, or for later. */
+  get bufferedBytes (): number {
+    return this.#inFlight + this.#socket.writableLength + (this.#backlog?.bytes ?? 0)
+  }
+
+  /** Takes what one turn brought, and says whether it was handed over at once; if not, it may be owed. */
+  deliver (share: Share): boolean {
     if (this.#closing !== undefined) return false
-    const socket = this.#socket
-    if (this.#behind === 0) {
-      allTaken = false
-      socket._write(bytes, 'buffer' as BufferEncoding, onTaken) // What stream.Writable says for bytes, too.
-      if (!allTaken) this.#behind = bytes.length
+    if (this.#backlog === undefined) {
+      this.#send(share.bytes)
       return true
     }
-    if (this.bufferedBytes > this.#maxBufferedBytes) {
-      this.destroy('slow_consumer')
+    if (this.#isPatient()) {
+      let conflated = 0
+      for (const frame of share.frames) if (this.#backlog.add(frame)) conflated++
+      if (conflated > 0) this.#owner.conflated(conflated)
+    }
+    return false
+  }
+
+  /** Sends the first block of all; to be called before anything is delivered. */
+  greet (greeting: Buffer): void {
+    if (this.#backlog === undefined) this.#send(greeting)
+    else this.#socket.write(greeting, this.#whenTaken())
+  }
+
+  /** Sends a sign of life, and says whether it did: a client that lags has enough to read. */
+  beat (heartbeat: Buffer): boolean {
+    if (this.#closing !== undefined) return false
+    if (this.#backlog !== undefined) {
+      this.#isPatient()
       return false
     }
-    socket.write(bytes)
-    if (socket.writableLength === 0) this.#behind = 0 // This one is out, and so are all before it.
+    this.#send(heartbeat)
     return true
   }
 
-  /** Writes a last block and closes the socket once all is sent: never, if the client does not read. */
-  end (reason: CloseReason, farewell: Buffer): void {
-    if (!this.write(farewell)) return
+  /**
+   * Writes all that is owed and a last block, and closes the socket once all is sent: never, if the client does not
+   * read. Says whether it did: not where it is closing already.
+   */
+  end (reason: CloseReason, farewell: Buffer): boolean {
+    if (this.#closing !== undefined || this.#socket.destroyed) return false
     this.#closing = reason
+    const owed = this.#backlog?.take(Infinity) ?? []
+    if (owed.length > 0) {
+      const bytes = join(owed)
+      this.#socket.write(bytes)
+      this.#owner.caughtUp(owed, bytes.length)
+    }
+    this.#socket.write(farewell)
     this.#socket.destroySoon()
+    return true
   }
 
   /** Closes the socket at once; what is unsent is lost, and an incomplete block at the end is the client's to ignore. */
@@ -117,6 +164,54 @@ export class Connection {
   /** @internal called by the socket's listener, once. */
   handleClose (): void {
     this.#owner.closed(this)
+  }
+
+  /**
+   * Goes past the bookkeeping of stream.Writable, straight to what it would call itself: 1.31 µs of user CPU each
+   * against 1.74, the means of four alternating pairs of runs of the benchmark's `broadcast`. Order is kept, as libuv
+   * has one queue for both ways.
+   */
+  #send (bytes: Buffer): void {
+    allTaken = false
+    this.#socket._write(bytes, 'buffer' as BufferEncoding, onTaken) // What stream.Writable says for bytes, too.
+    if (!allTaken) this.#lag(bytes.length)
+  }
+
+  /** From now on the client is owed what comes, until the kernel has taken so many bytes. */
+  #lag (inFlight: number): void {
+    this.#backlog ??= new Backlog()
+    this.#inFlight = inFlight
+    // Nothing, behind all that the kernel was given before: it is taken when that is.
+    this.#socket.write('', this.#whenTaken())
+  }
+
+  /** What is to be called once the kernel has taken all that it was given, or never will. */
+  #whenTaken (): (error?: Error | null) => void {
+    return (error) => {
+      this.#inFlight = 0
+      if (this.#closing === undefined && (error === undefined || error === null)) this.#pay(this.#backlog!)
+    }
+  }
+
+  /** Sends what is owed until the kernel does not take it all. */
+  #pay (backlog: Backlog): void {
+    while (this.#inFlight === 0 && !backlog.empty) {
+      const frames = backlog.take(PORTION_BYTES)
+      const bytes = join(frames)
+      this.#send(bytes)
+      this.#owner.caughtUp(frames, bytes.length)
+    }
+    if (this.#inFlight === 0) this.#backlog = undefined
+  }
+
+  /**
+   * Whether a client that lags may be owed more. If not, it is cut off. The bound is looked at before more is owed and
+   * not after, or one turn that brings more than it would cut off a client that needed a moment only.
+   */
+  #isPatient (): boolean {
+    if (this.#backlog!.bytes <= this.#maxBufferedBytes) return true
+    this.destroy('slow_consumer')
+    return false
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Message } from '../message.js'
+
 /*
  * The bytes of a stream, as the HTML standard reads them ("Server-sent events", §9.2.5–9.2.6): blocks of fields, each
  * ended by an empty line. Names and ids come in checked (message.ts, cursor.ts), so that no field can be injected;
@@ -7,11 +9,31 @@
 const LINE_BREAK = /\r\n|\r|\n/
 
 /** Why the service ends a stream and tells the client so. */
-export type FarewellReason = 'draining' | 'over_capacity'
+export type FarewellReason = 'draining' | 'max_age' | 'token_expired' | 'over_capacity' | 'unavailable'
 
-/** A published event. `payload` is passed on unchanged but for being split at its line breaks. */
-export function event (name: string, payload: string): string {
-  return `event: ${name}\ndata: ${dataLines(payload)}\n\n`
+/** A published event, encoded once for all who get it. The payload is passed on unchanged but for being split at its line breaks. */
+export class EventFrame {
+  readonly message: Message
+  readonly text: string
+  #bytes: number | undefined
+
+  constructor (message: Message) {
+    this.message = message
+    this.text = `event: ${message.name}\ndata: ${dataLines(message.payload)}\n\n`
+  }
+
+  /** Its length in bytes. */
+  get bytes (): number {
+    this.#bytes ??= Buffer.byteLength(this.text)
+    return this.#bytes
+  }
+}
+
+/** Frames as one write. */
+export function join (frames: readonly EventFrame[]): Buffer {
+  let text = ''
+  for (const frame of frames) text += frame.text
+  return Buffer.from(text)
 }
 
 /** The first event of a stream: unnamed, so that `onmessage` sees it. */

@@ -4,7 +4,9 @@ import { Throttle } from '../log.js'
 import { decode, topicLabel, type DropReason, type Message } from '../message.js'
 import type { Metrics } from '../metrics.js'
 import { Batch, type Share } from './batch.js'
-import { Connection, turnAway, type ConnectionOwner } from './connection.js'
+import { Connection, turnAway, type CloseReason, type ConnectionOwner } from './connection.js'
+import { Deadlines } from './deadlines.js'
+import { paced, pause, type Pace } from './drain.js'
 import type { Filter } from './filter.js'
 import * as frame from './frame.js'
 import { Heartbeat } from './heartbeat.js'
@@ -15,6 +17,8 @@ export interface HubOptions extends RegistryLimits {
   readonly maxMessageBytes: number
   readonly maxBufferedBytes: number
   readonly heartbeatMs: number
+  /** About how long a stream lives, in milliseconds. */
+  readonly maxAgeMs: number
   readonly retryMs: number
   readonly metrics: Metrics
   readonly log: Logger
@@ -24,15 +28,28 @@ export interface HubOptions extends RegistryLimits {
 export interface Newcomer {
   readonly merchantId: string
   readonly filter: Filter | undefined
+  /** When its credential runs out, in Unix milliseconds. */
+  readonly expiresAt?: number | undefined
   readonly socket: Socket
 }
 
 /** Why a stream is refused for now; a client is told `over_capacity` for either kind of it. */
-export type Refusal = 'draining' | NoRoom
+export type Refusal = 'draining' | 'unavailable' | NoRoom
 
-/** How long a client that does not read may hold up the end of the service, in milliseconds. */
+export interface Drain extends Pace {
+  /** How long all goes on as before, in milliseconds: until whoever sends clients here has seen that it is not ready. */
+  readonly delayMs: number
+}
+
+/** How long a client that was told that its stream ends may take to read that, in milliseconds. */
 const LINGER_MS = 1_000
-/** A refused client waits this many times longer than one that was cut off. */
+/** A stream lives this share of its age more or less, so that those that were opened together do not end together. */
+const AGE_JITTER = 0.1
+/** A client that is sent elsewhere, alone or among few, need not wait for longer, in milliseconds. */
+const MOVE_RETRY_MS = 1_000
+/** One that came too late to an instance that is draining will reach another one. */
+const ELSEWHERE_RETRY_MS = 250
+/** A client that is refused for want of something waits this many times longer than one that was cut off. */
 const REFUSED_RETRY_FACTOR = 3
 /** Publishers' timestamps that are further off tell of another clock or unit, not of latency; in seconds. */
 const MAX_SANE_LATENCY_S = 600
@@ -45,6 +62,7 @@ export class Hub implements ConnectionOwner {
   readonly #options: HubOptions
   readonly #registry: Registry
   readonly #heartbeat: Heartbeat
+  readonly #deadlines: Deadlines
   readonly #metrics: Metrics
   readonly #log: Logger
   readonly #dropLog = new Throttle(1_000)
@@ -52,6 +70,7 @@ export class Hub implements ConnectionOwner {
   readonly #pending = new Map<string, Batch>()
   #flushScheduled = false
   #drained: (() => void) | undefined
+  #leaving = false
   #draining = false
 
   constructor (options: HubOptions) {
@@ -66,8 +85,16 @@ export class Hub implements ConnectionOwner {
       write_buffer_bytes: () => this.#bufferedBytes(),
     })
     this.#heartbeat.start()
+    this.#deadlines = new Deadlines((connection) => { this.#timeIsUp(connection) })
+    this.#deadlines.start()
   }
 
+  /** Whether it is to end: nobody new should be sent here, though all are still served. */
+  get leaving (): boolean {
+    return this.#leaving
+  }
+
+  /** Whether streams are being ended, and no new ones opened. */
   get draining (): boolean {
     return this.#draining
   }
@@ -92,23 +119,27 @@ export class Hub implements ConnectionOwner {
   /** Turns a client away in a way that EventSource comes back from (DESIGN §3). The head of the answer has been sent. */
   refuse (socket: Socket, refusal: Refusal): void {
     const reason = refusal === 'merchant_over_capacity' ? 'over_capacity' : refusal
-    const lastWords = this.#farewell(reason, this.#options.retryMs * REFUSED_RETRY_FACTOR)
+    const lastWords = farewell(reason, reason === 'draining' ? ELSEWHERE_RETRY_MS : this.#options.retryMs * REFUSED_RETRY_FACTOR)
     turnAway(socket, lastWords)
     this.#metrics.bytesSent(lastWords.length)
   }
 
   /** Opens a stream: greets the client, and sends it what arrives from now on. */
-  attach ({ merchantId, filter, socket }: Newcomer): Connection {
+  attach ({ merchantId, filter, expiresAt, socket }: Newcomer): Connection {
     // What arrived earlier in this turn is not for the newcomer.
     const pending = this.#pending.get(merchantId)
     if (pending !== undefined) this.#deliver(merchantId, pending)
 
-    const connection = new Connection({ merchantId, filter, socket, maxBufferedBytes: this.#options.maxBufferedBytes, owner: this })
+    const { maxAgeMs, maxBufferedBytes, retryMs } = this.#options
+    const ageMs = maxAgeMs * (1 + AGE_JITTER * (2 * Math.random() - 1))
+    const validMs = expiresAt === undefined ? Infinity : expiresAt - Date.now()
+    const connection = new Connection({ merchantId, filter, term: validMs < ageMs ? 'token_expired' : 'max_age', socket, maxBufferedBytes, owner: this })
     this.#registry.add(connection)
     this.#heartbeat.add(connection)
+    this.#deadlines.set(connection, connection.openedAt + Math.min(ageMs, validMs))
     this.#metrics.connectionOpened()
-    const greeting = Buffer.from(frame.retry(frame.jittered(this.#options.retryMs)) + frame.connected(merchantId, Date.now()))
-    connection.write(greeting)
+    const greeting = Buffer.from(frame.retry(frame.jittered(retryMs)) + frame.connected(merchantId, Date.now()))
+    connection.greet(greeting)
     this.#metrics.bytesSent(greeting.length)
     return connection
   }
@@ -117,6 +148,7 @@ export class Hub implements ConnectionOwner {
   closed (connection: Connection): void {
     this.#registry.delete(connection)
     this.#heartbeat.delete(connection)
+    this.#deadlines.delete(connection)
     const { merchantId, closeReason: reason } = connection
     const seconds = Math.round(performance.now() - connection.openedAt) / 1_000
     this.#metrics.connectionClosed(reason, seconds)
@@ -126,23 +158,33 @@ export class Hub implements ConnectionOwner {
     if (this.#registry.size === 0) this.#drained?.()
   }
 
-  /** To be called once. Tells every client to come back elsewhere, and resolves when all have gone, by force where one does not read. */
-  async close (): Promise<void> {
+  /** @internal */
+  conflated (events: number): void {
+    this.#metrics.eventsConflated(events)
+  }
+
+  /** @internal */
+  caughtUp (frames: readonly frame.EventFrame[], bytes: number): void {
+    for (const { message } of frames) this.#metrics.eventDelivered(topicLabel(message.topic))
+    this.#metrics.bytesSent(bytes)
+  }
+
+  /**
+   * To be called once. Goes on as before for a while, then tells one client after another to come back elsewhere, and
+   * resolves when all have gone, by force where one does not read.
+   */
+  async drain ({ delayMs, windowMs, hurry }: Drain): Promise<void> {
+    this.#leaving = true
+    await pause(delayMs, hurry)
     this.#draining = true
-    this.#heartbeat.stop()
     this.#flush()
-    if (this.#registry.size === 0) return
     const drained = new Promise<void>((resolve) => { this.#drained = resolve })
-    for (const connection of this.#registry) {
-      const lastWords = this.#farewell('draining', this.#options.retryMs)
-      connection.end('draining', lastWords)
-      this.#metrics.bytesSent(lastWords.length)
-    }
-    const linger = setTimeout(() => {
-      for (const connection of this.#registry) connection.destroy('draining')
-    }, LINGER_MS)
-    await drained
-    clearTimeout(linger)
+    await paced([...this.#registry], { windowMs, hurry }, (connection) => {
+      this.#end(connection, 'draining', hurry.aborted ? this.#options.retryMs : MOVE_RETRY_MS)
+    })
+    if (this.#registry.size > 0) await drained
+    this.#heartbeat.stop()
+    this.#deadlines.stop()
   }
 
   #batchOf (merchantId: string): Batch {
@@ -170,11 +212,13 @@ export class Hub implements ConnectionOwner {
     let whole: Share | undefined
     for (const connection of this.#registry.connectionsOf(merchantId) ?? []) {
       const share = connection.filter === undefined ? (whole ??= batch.share(undefined)) : batch.share(connection.filter)
-      if (share.bytes.length > 0 && connection.write(share.bytes)) share.recipients++
+      if (share.frames.length > 0 && connection.deliver(share)) share.recipients++
     }
-    for (const { bytes, recipients } of batch.shares) this.#metrics.bytesSent(bytes.length * recipients)
+    for (const share of batch.shares) {
+      if (share.recipients > 0) this.#metrics.bytesSent(share.bytes.length * share.recipients)
+    }
     const now = Date.now()
-    for (const message of batch.messages) {
+    for (const { message } of batch.frames) {
       this.#metrics.fannedOut(topicLabel(message.topic), batch.recipientsOf(message), latencyOf(message, now))
     }
   }
@@ -183,9 +227,22 @@ export class Hub implements ConnectionOwner {
     const bytes = Buffer.from(frame.heartbeat(Date.now()))
     let sent = 0
     for (const connection of connections) {
-      if (connection.write(bytes)) sent++
+      if (connection.beat(bytes)) sent++
     }
     this.#metrics.bytesSent(bytes.length * sent)
+  }
+
+  /** Its term is over; or it was told so, and has not read it. */
+  #timeIsUp (connection: Connection): void {
+    if (connection.closing) connection.destroy(connection.closeReason)
+    else this.#end(connection, connection.term, MOVE_RETRY_MS)
+  }
+
+  #end (connection: Connection, reason: CloseReason & frame.FarewellReason, retryMs: number): void {
+    const lastWords = farewell(reason, Math.min(retryMs, this.#options.retryMs))
+    if (!connection.end(reason, lastWords)) return
+    this.#metrics.bytesSent(lastWords.length)
+    this.#deadlines.set(connection, performance.now() + LINGER_MS)
   }
 
   #drop (reason: DropReason, channel: string, payload: Buffer): void {
@@ -195,15 +252,15 @@ export class Hub implements ConnectionOwner {
     this.#log.warn({ reason, channel: channel.slice(0, 256), bytes: payload.length, heldBack }, 'message dropped')
   }
 
-  #farewell (reason: frame.FarewellReason, retryMs: number): Buffer {
-    return Buffer.from(frame.retry(frame.jittered(retryMs)) + frame.close(reason, true))
-  }
-
   #bufferedBytes (): number {
     let bytes = 0
     for (const connection of this.#registry) bytes += connection.bufferedBytes
     return bytes
   }
+}
+
+function farewell (reason: frame.FarewellReason, retryMs: number): Buffer {
+  return Buffer.from(frame.retry(frame.jittered(retryMs)) + frame.close(reason, true))
 }
 
 /** From the publisher's timestamp to now, in seconds; `undefined` where there is none to be believed. */

@@ -44,7 +44,7 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
     },
     async handler (request, reply) {
       if (request.accepts().type(['text/event-stream']) === false) throw new NotAcceptable()
-      const { merchantId } = await strategy.authenticate(request)
+      const { merchantId, expiresAt } = await strategy.authenticate(request)
       if (request.query.merchantId !== undefined && request.query.merchantId !== merchantId) throw new ForeignMerchant()
       const filter = filterOf(request.query.topics)
       if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
@@ -56,12 +56,12 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
       if (socket === undefined) return reply
       const refusal = hub.refusal(merchantId)
       if (refusal !== undefined) {
-        metrics.connectionRejected(refusal)
+        metrics.connectionRejected(refusal === 'unavailable' ? 'auth_unavailable' : refusal)
         hub.refuse(socket, refusal)
         request.log.debug({ merchantId, reason: refusal, ip }, 'stream refused')
         return reply
       }
-      hub.attach({ merchantId, filter, socket })
+      hub.attach({ merchantId, filter, expiresAt, socket })
       request.log.debug({ merchantId, topics: filter?.key, ip }, 'stream opened')
       return reply
     },

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError } from 'fastify'
 import plugin from 'fastify-plugin'
-import { BadHttp, BrokerAway, HeadTooLarge, Internal, NotFound, RequestTimeout } from '../errors.js'
+import { BadHttp, BrokerAway, Draining, HeadTooLarge, Internal, NotFound, RequestTimeout } from '../errors.js'
 import { Throttle } from '../log.js'
 
 const RETRY_AFTER_S = 2
@@ -16,7 +16,7 @@ export const failures = plugin(async (app) => {
 
   app.setNotFoundHandler(() => { throw new NotFound() })
   app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway
+    const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway || error instanceof Draining
     const shown: FastifyError = toldAsIs ? error : new Internal()
     const { statusCode = 500 } = shown
     if (!toldAsIs) {

@@ -24,7 +24,7 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { hub
   })
 
   function unready (): string | undefined {
-    if (hub.draining) return 'draining'
+    if (hub.leaving) return 'draining'
     const { subscription } = broker
     if (subscription.state === 'standing') return undefined
     if (subscription.first) return 'not_subscribed'

@@ -40,7 +40,8 @@ export class Arrivals<T> {
 
   /** Resolves once there are so many that are wanted. */
   async count (n: number, wants: (item: T) => boolean = () => true): Promise<T[]> {
-    if (this.all.filter(wants).length < n) await this.next(() => this.all.filter(wants).length >= n)
+    let missing = n - this.all.filter(wants).length
+    if (missing > 0) await this.next((item) => wants(item) && --missing === 0)
     return this.all.filter(wants)
   }
 }

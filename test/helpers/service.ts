@@ -24,11 +24,12 @@ export class Service {
   private constructor (env: Environment, cwd = process.cwd()) {
     const child = spawn(process.execPath, ['--expose-gc', '--import', resolve('test/helpers/collect-garbage.js'), resolve('dist/server.js')], {
       cwd,
-      env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'debug', ...env },
+      env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'debug', DRAIN_DELAY_MS: '0', DRAIN_WINDOW_MS: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#process = child
-    this.exit = once(child, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }))
+    // 'close' comes when all that it printed has been read, 'exit' may come before.
+    this.exit = once(child, 'close').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }))
     const take = (line: string) => {
       if (line.startsWith('{')) this.log.add(JSON.parse(line) as LogLine)
       else this.printed.push(line)

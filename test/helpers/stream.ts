@@ -16,13 +16,16 @@ export class Stream {
   raw = ''
   readonly status: number
   readonly headers: IncomingHttpHeaders
+  /** To be paused, where it is to read slowly. */
+  readonly response: IncomingMessage
   /** Resolves when the server, or this client, has ended it. */
   readonly closed: Promise<void>
   readonly #abort: () => void
 
-  private constructor (status: number, headers: IncomingHttpHeaders, closed: Promise<void>, abort: () => void) {
-    this.status = status
-    this.headers = headers
+  private constructor (response: IncomingMessage, closed: Promise<void>, abort: () => void) {
+    this.response = response
+    this.status = response.statusCode!
+    this.headers = response.headers
     this.closed = closed
     this.#abort = abort
   }
@@ -35,7 +38,7 @@ export class Stream {
     const [response] = await once(outgoing, 'response') as [IncomingMessage]
     outgoing.on('error', () => { /* 'close' tells that it is over. */ })
     const closed = new Promise<void>((resolve) => { response.on('close', resolve) })
-    const stream = new Stream(response.statusCode!, response.headers, closed, () => { outgoing.destroy() })
+    const stream = new Stream(response, closed, () => { outgoing.destroy() })
     const parser = createParser({
       onEvent: (event) => { stream.events.add(event) },
       onComment: (comment) => { stream.comments.add(comment) },
