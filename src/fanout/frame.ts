@@ -7,7 +7,7 @@
 const LINE_BREAK = /\r\n|\r|\n/
 
 /** Why the service ends a stream and tells the client so. */
-export type FarewellReason = 'draining' | 'over_capacity'
+export type FarewellReason = 'draining' | 'over_capacity' | 'unavailable'
 
 /** A published event. `payload` is passed on unchanged but for being split at its line breaks. */
 export function event (name: string, payload: string): string {

@@ -27,8 +27,16 @@ export interface Newcomer {
   readonly socket: Socket
 }
 
-/** Why a stream is refused for now; a client is told `over_capacity` for either kind of it. */
-export type Refusal = 'draining' | NoRoom
+/** Why a stream is refused for now; `auth_unavailable`: it cannot be told who the client is. */
+export type Refusal = 'draining' | 'auth_unavailable' | NoRoom
+
+/** What a client is told of it. */
+const FAREWELLS: Record<Refusal, frame.FarewellReason> = {
+  draining: 'draining',
+  auth_unavailable: 'unavailable',
+  over_capacity: 'over_capacity',
+  merchant_over_capacity: 'over_capacity',
+}
 
 /** How long a client that does not read may hold up the end of the service, in milliseconds. */
 const LINGER_MS = 1_000
@@ -91,8 +99,7 @@ export class Hub implements ConnectionOwner {
 
   /** Turns a client away in a way that EventSource comes back from (DESIGN §3). The head of the answer has been sent. */
   refuse (socket: Socket, refusal: Refusal): void {
-    const reason = refusal === 'merchant_over_capacity' ? 'over_capacity' : refusal
-    const lastWords = this.#farewell(reason, this.#options.retryMs * REFUSED_RETRY_FACTOR)
+    const lastWords = this.#farewell(FAREWELLS[refusal], this.#options.retryMs * REFUSED_RETRY_FACTOR)
     turnAway(socket, lastWords)
     this.#metrics.bytesSent(lastWords.length)
   }
