@@ -220,7 +220,7 @@ t.test('bad requests for a stream', async (t) => {
 
   t.test('no query string is logged', async (t) => {
     await fetch(`${service.url}/api/realtime/events?ticket=very-secret`)
-    await Stream.open(t, service.streamUrl('logged', '&ticket=very-secret'))
+    await Stream.open(t, service.streamUrl('logged', '&token=very-secret'))
     await service.log.first(({ msg, merchantId }) => msg === 'stream opened' && merchantId === 'logged')
     t.notMatch(JSON.stringify(service.log.all), 'secret')
   })
