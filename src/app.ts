@@ -1,9 +1,11 @@
 import cors from '@fastify/cors'
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import type { Logger } from 'pino'
 import { openStrategy } from './auth/open.js'
 import { Origins } from './auth/origins.js'
 import { PublishKeys } from './auth/publish-keys.js'
+import type { Strategy } from './auth/strategy.js'
+import { Tickets, byTicketOr } from './auth/ticket.js'
 import type { Broker } from './broker/broker.js'
 import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
@@ -16,12 +18,15 @@ import { answerBadHttp, failures } from './routes/failures.js'
 import { healthRoutes } from './routes/health.js'
 import { metricsRoute } from './routes/metrics.js'
 import { publishRoute } from './routes/publish.js'
+import { quotas } from './routes/quota.js'
+import { ticketRoute } from './routes/ticket.js'
 
 /** What a test may put in the place of the real thing. */
 export interface Deps {
   readonly log: Logger
   readonly metrics?: Metrics
   readonly broker?: Broker
+  readonly strategy?: Strategy
 }
 
 export interface App {
@@ -33,12 +38,17 @@ export interface App {
   readonly hurry: () => void
 }
 
+/** A client that takes longer to send the head of a request, or all of it, is cut off, in milliseconds; so is one that sends nothing. */
+const HEAD_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
+/** How late it may be noticed; Node.js looks every 30 s by default. */
+const TIMEOUT_CHECK_MS = 1_000
+const MAX_HEAD_BYTES = 16_384
 /** Requests that are still under way so long after the streams have ended are cut off, in milliseconds. */
 const CLOSE_GRACE_MS = 3_000
 
 /** Puts the rooms together. The broker is started; nothing listens yet. */
-export async function buildApp (config: Config, { log, metrics = prometheusMetrics(), broker = createBroker(config, metrics, log) }: Deps): Promise<App> {
+export async function buildApp (config: Config, { log, metrics = prometheusMetrics(), broker = createBroker(config, metrics, log), strategy = openStrategy }: Deps): Promise<App> {
   const development = config.NODE_ENV === 'development'
   const hub = new Hub({
     channelPrefix: config.CHANNEL_PREFIX,
@@ -53,8 +63,9 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     log,
   })
   const hurry = new AbortController()
-  const server = await createServer(log)
-  const ops = config.OPS_PORT === undefined ? undefined : await createServer(log)
+  const server = await createServer(config, log)
+  const ops = config.OPS_PORT === undefined ? undefined : await createServer(config, log)
+  const tickets = new Tickets({ store: broker, ttlMs: config.TICKET_TTL_S * 1_000, outlived: strategy.outlived })
   const origins = new Origins(config.CORS_ORIGINS, development)
 
   await server.register(cors, { origin: (origin, answer) => { answer(null, origin !== undefined && origins.grants(origin)) }, credentials: true, maxAge: 600 })
@@ -62,16 +73,20 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     api.addHook('onRequest', async ({ headers: { origin }, host }) => {
       if (origin !== undefined && !origins.admits(origin, host)) throw new ForeignOrigin()
     })
-    await api.register(eventsRoute, { hub, strategy: openStrategy, metrics })
+    await api.register(quotas)
+    const attemptsPerMinute = config.CONNECT_RATE_PER_MINUTE
+    await api.register(eventsRoute, { hub, strategy: byTicketOr(strategy, tickets), metrics, attemptsPerMinute })
     await api.register(async (unstreamed) => {
       // Fastify itself adds `Connection: close`.
       unstreamed.addHook('onRequest', async () => { if (hub.draining) throw new Draining() })
+      await unstreamed.register(ticketRoute, { strategy, tickets, attemptsPerMinute })
       await unstreamed.register(publishRoute, {
         broker,
         keys: new PublishKeys(config.PUBLISH_KEY),
         openWithoutKeys: development,
         channelPrefix: config.CHANNEL_PREFIX,
         maxMessageBytes: config.MAX_MESSAGE_BYTES,
+        requestsPerSecond: config.PUBLISH_RATE_PER_SECOND,
         metrics,
       })
     })
@@ -105,11 +120,13 @@ function createBroker (config: Config, metrics: Metrics, log: Logger): Broker {
   return new RedisBroker({ url: config.REDIS_URL, channelPrefix: config.CHANNEL_PREFIX, metrics, log })
 }
 
-async function createServer (log: FastifyBaseLogger): Promise<FastifyInstance> {
+async function createServer ({ TRUST_PROXY }: Config, log: FastifyBaseLogger): Promise<FastifyInstance> {
   const server = Fastify({
     loggerInstance: log,
     // Scrapes, probes and reconnects would be most of the log; streams have lines of their own.
     logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: trusted(TRUST_PROXY),
+    http: { headersTimeout: HEAD_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS, maxHeaderSize: MAX_HEAD_BYTES },
     requestTimeout: REQUEST_TIMEOUT_MS,
     // While closing, streams are refused in a way that EventSource survives, not by Fastify's 503.
     return503OnClosing: false,
@@ -123,4 +140,13 @@ async function createServer (log: FastifyBaseLogger): Promise<FastifyInstance> {
   server.removeContentTypeParser('text/plain')
   await server.register(failures)
   return server
+}
+
+/**
+ * Whose word for a client's address is taken. Fastify itself takes no number of proxies any more, because whoever reaches
+ * the port past them can forge an address; whether anybody can is the operator's to know, who gives the number.
+ */
+function trusted (proxies: Config['TRUST_PROXY']): NonNullable<FastifyServerOptions['trustProxy']> {
+  if (typeof proxies === 'number') return (_address, hop) => hop < proxies
+  return proxies.length > 0 && [...proxies]
 }

@@ -4,8 +4,8 @@ import { DROP_REASONS, TOPICS, type DropReason, type TopicLabel } from './messag
 
 /** Why no stream was opened; the closed set of `connections_rejected_total{reason}`. */
 export const REJECTION_REASONS = [
-  'draining', 'over_capacity', 'merchant_over_capacity', 'auth_unavailable', 'rate_limited',
-  'bad_request', 'unauthorized', 'forbidden', 'not_acceptable', 'internal',
+  'draining', 'over_capacity', 'merchant_over_capacity', 'auth_unavailable',
+  'bad_request', 'unauthorized', 'forbidden', 'not_acceptable', 'rate_limited', 'internal',
 ] as const
 export type RejectionReason = typeof REJECTION_REASONS[number]
 

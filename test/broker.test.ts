@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as passed } from 'node:timers/promises'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { BrokerUnavailable, type Broker } from '../src/broker/broker.js'
@@ -36,7 +37,12 @@ function contract (name: string, create: (t: Test) => Promise<{ broker: Broker, 
     const { broker, other } = await create(t)
     t.equal(broker.name, name)
     t.match(broker.subscription, { state: 'absent', first: true })
-    await t.rejects(broker.publish([{ channel: 'merchant:a:b', payload: '{}' }]), { name: 'BrokerUnavailable' }, 'before it is started')
+    const refusesAll = async (t: Test, when: string) => {
+      const asked: Array<Promise<unknown>> = [broker.publish([{ channel: 'merchant:a:b', payload: '{}' }]), broker.put('k', 'v', 1_000), broker.take('k')]
+      const told = await Promise.allSettled(asked)
+      for (const each of told) t.match(each, { status: 'rejected', reason: { name: 'BrokerUnavailable' } }, when)
+    }
+    await refusesAll(t, 'before it is started')
 
     const received = await start(t, broker)
     t.equal(broker.subscription.state, 'standing')
@@ -54,13 +60,27 @@ function contract (name: string, create: (t: Test) => Promise<{ broker: Broker, 
 
     t.test('publishing nothing is no error', async () => broker.publish([]))
 
-    t.test('once closed, it receives nothing and refuses to publish', async (t) => {
+    t.test('a value is given out once, and not after its time', async (t) => {
+      t.equal(await broker.take('nothing'), undefined)
+      await Promise.all([broker.put('one', '{"é":"🛒"}', 60_000), broker.put('two', '', 60_000), broker.put('brief', 'gone', 1)])
+      const taken = await Promise.all(Array.from({ length: 20 }, () => broker.take('one')))
+      t.strictSame(taken.filter((value) => value !== undefined), ['{"é":"🛒"}'])
+      t.equal(await broker.take('one'), undefined)
+      t.equal(await broker.take('two'), '')
+      await passed(10)
+      t.equal(await broker.take('brief'), undefined)
+      await broker.put('again', 'first', 60_000)
+      await broker.put('again', 'second', 60_000)
+      t.equal(await broker.take('again'), 'second')
+    })
+
+    t.test('once closed, it receives nothing and refuses to publish and to keep', async (t) => {
       const elsewhere = await start(t, other)
       const before = received.all.length
       await broker.publish([{ channel: 'merchant:a:last', payload: '{}' }])
       const closed = broker.close()
       t.match(broker.subscription, { state: 'absent', first: false })
-      await t.rejects(broker.publish([{ channel: 'merchant:a:b', payload: '{}' }]), { name: 'BrokerUnavailable' })
+      await refusesAll(t, 'once closed')
       await closed
       await other.publish([{ channel: 'merchant:a:later', payload: '{}' }])
       await elsewhere.first(([channel]) => channel === 'merchant:a:later')
@@ -76,6 +96,36 @@ contract('redis', async (t) => {
   const redis = await TestRedis.start(t)
   const create = () => new RedisBroker({ url: redis.url, channelPrefix: 'merchant', metrics: noMetrics, log })
   return { broker: create(), other: create() }
+})
+
+t.test('a MemoryBroker keeps a bounded number of values; those that have expired make room', async (t) => {
+  const broker = new MemoryBroker()
+  broker.start(() => {})
+  t.teardown(() => broker.close())
+  for (let i = 0; i < 5_000; i++) await broker.put(`brief ${i}`, 'v', 1)
+  for (let i = 0; i < 5_000; i++) await broker.put(`long ${i}`, 'v', 60_000)
+  await passed(10)
+  for (let i = 5_000; i < 10_000; i++) await broker.put(`long ${i}`, 'v', 60_000)
+  await t.rejects(broker.put('one more', 'v', 60_000), { name: 'BrokerUnavailable' })
+  t.equal(await broker.take('long 0'), 'v')
+  await broker.put('one more', 'v', 60_000)
+})
+
+t.test('two RedisBrokers on one Redis give a value out once between them, and keep it under their prefix', async (t) => {
+  const redis = await TestRedis.start(t)
+  const create = (channelPrefix: string) => new RedisBroker({ url: redis.url, channelPrefix, metrics: noMetrics, log })
+  const [one, two, foreign] = [create('merchant'), create('merchant'), create('staging')]
+  await start(t, one)
+  await start(t, two)
+  t.teardown(() => foreign.close())
+  foreign.start(() => {})
+  await one.put('k', 'v', 60_000)
+  t.equal(await redis.cli('GET', 'merchant:k'), 'v')
+  t.ok(Number(await redis.cli('PTTL', 'merchant:k')) > 50_000)
+  while (foreign.subscription.state === 'absent') await passed(10)
+  t.equal(await foreign.take('k'), undefined)
+  const taken = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? one : two).take('k')))
+  t.strictSame(taken.filter((value) => value !== undefined), ['v'])
 })
 
 t.test('a RedisBroker that is refused what it needs', async (t) => {
@@ -119,12 +169,16 @@ t.test('a RedisBroker that is refused what it needs', async (t) => {
   })
 
   t.test('may do no more than the README says: it works', async (t) => {
-    await redis.cli('ACL', 'SETUSER', 'least', 'on', '>secret', 'resetchannels', '&merchant:*:*', '-@all', '+psubscribe', '+punsubscribe', '+ping', '+info', '+publish', '+client|setname')
+    await redis.cli('ACL', 'SETUSER', 'least', 'on', '>secret', '~merchant:_ticket:*', 'resetchannels', '&merchant:*:*', '-@all', '+psubscribe', '+punsubscribe', '+ping', '+info', '+publish', '+set', '+getdel', '+client|setname')
     const broker = new RedisBroker({ url: `redis://least:secret@127.0.0.1:${redis.port}`, channelPrefix: 'merchant', metrics: noMetrics, log })
     const received = await start(t, broker)
     await broker.publish([{ channel: 'merchant:a:b', payload: '{}' }])
     await received.first(([channel]) => channel === 'merchant:a:b')
+    await broker.put('_ticket:a', 'v', 1_000)
+    t.equal(await broker.take('_ticket:a'), 'v')
     t.notMatch(await redis.cli('ACL', 'LOG'), 'least', 'and tries no more')
+    await t.rejects(broker.put('elsewhere', 'v', 1_000), { name: 'BrokerUnavailable', message: /NOPERM/ })
+    await t.rejects(broker.take('elsewhere'), { name: 'BrokerUnavailable', message: /NOPERM/ })
     await t.rejects(broker.publish([{ channel: 'elsewhere', payload: '{}' }]), { name: 'BrokerUnavailable', message: /NOPERM/ })
   })
 })

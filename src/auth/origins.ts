@@ -18,6 +18,11 @@ export class Origins {
 
   /** Whether a request with this `Origin` to this `Host` may go on: granted, or a page of the service's own host. */
   admits (origin: string, host: string): boolean {
-    return this.grants(origin) || origin === `https://${host}` || origin === `http://${host}`
+    return this.grants(origin) || isOwn(origin, host)
   }
+}
+
+/** Whether pages of this origin are of the host that was asked. */
+export function isOwn (origin: string, host: string): boolean {
+  return origin === `https://${host}` || origin === `http://${host}`
 }

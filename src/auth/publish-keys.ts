@@ -14,14 +14,14 @@ export class PublishKeys {
     return this.#digests.length === 0
   }
 
-  /** Whether an `Authorization` header holds one of the keys. */
-  accept (authorization: string | undefined): boolean {
+  /** Which of the keys, counted from 0, an `Authorization` header holds; -1 for none. */
+  indexOf (authorization: string | undefined): number {
     const presented = BEARER.exec(authorization ?? '')?.[1]
-    if (presented === undefined) return false
+    if (presented === undefined) return -1
     const candidate = digest(presented)
-    let accepted = false
-    for (const key of this.#digests) accepted = timingSafeEqual(key, candidate) || accepted
-    return accepted
+    let found = -1
+    for (const [i, key] of this.#digests.entries()) if (timingSafeEqual(key, candidate)) found = i
+    return found
   }
 }
 

@@ -5,11 +5,14 @@ export interface Identity {
   readonly merchantId: string
   /** When the credential runs out, in Unix milliseconds; absent where it does not. */
   readonly expiresAt?: number
+  /** The only topics that may be listened to, as `?topics=` names them; all, where absent. */
+  readonly topics?: string
 }
 
-/** What a request for a stream says in its query of whom it is for; checked to be strings. */
+/** What a request for a stream says in its query of whom it is for, and by whose leave; checked to be strings. */
 export interface ListenQuery {
   readonly merchantId?: string
+  readonly ticket?: string
 }
 
 /** Decides who may listen. One implementation for each AUTH_MODE. */

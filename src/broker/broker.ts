@@ -14,7 +14,8 @@ export type Subscription =
 export type Receive = (channel: string, payload: Buffer) => void
 
 /**
- * Where messages come from. Channels are `<prefix>:<merchantId>:<topic>`; of others nothing is said.
+ * Where messages come from. Channels are `<prefix>:<merchantId>:<topic>`; of others nothing is said. It also keeps what
+ * all instances must agree to use once.
  * Implementations: Redis, and one inside the process for development. One suite of tests runs over both.
  */
 export interface Broker {
@@ -34,7 +35,22 @@ export interface Broker {
    */
   publish (publications: readonly Publication[]): Promise<void>
 
-  /** Ends; nothing is received any more. */
+  /**
+   * Keeps a value for a while, for {@link Broker.take} on whichever instance.
+   * @param key without the service's prefix, which the broker adds.
+   * @param ttlMs whole milliseconds, at least 1.
+   * @throws {BrokerUnavailable} (rejects) where it may not have been kept.
+   */
+  put (key: string, value: string, ttlMs: number): Promise<void>
+
+  /**
+   * Gives a value out and forgets it: of all that ask, on all instances, one gets it. `undefined` where there is none,
+   * or none any more.
+   * @throws {BrokerUnavailable} (rejects) where that cannot be told; the value may be gone.
+   */
+  take (key: string): Promise<string | undefined>
+
+  /** Ends; nothing is received any more, and nothing kept. */
   close (): Promise<void>
 }
 

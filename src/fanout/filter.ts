@@ -19,6 +19,11 @@ export class Filter {
     return topics.length <= MAX_TOPICS && topics.every(isTopic) ? new Filter(topics) : undefined
   }
 
+  /** Whether all that the other accepts is accepted. */
+  covers (other: Filter): boolean {
+    return [...other.#topics].every((topic) => this.#topics.has(topic))
+  }
+
   accepts (topic: string): boolean {
     return this.#topics.has(topic)
   }

@@ -33,8 +33,16 @@ export interface Newcomer {
   readonly socket: Socket
 }
 
-/** Why a stream is refused for now; a client is told `over_capacity` for either kind of it. */
-export type Refusal = 'draining' | 'unavailable' | NoRoom
+/** Why a stream is refused for now; `auth_unavailable`: it cannot be told who the client is. */
+export type Refusal = 'draining' | 'auth_unavailable' | NoRoom
+
+/** What a client is told of it. */
+const FAREWELLS: Record<Refusal, frame.FarewellReason> = {
+  draining: 'draining',
+  auth_unavailable: 'unavailable',
+  over_capacity: 'over_capacity',
+  merchant_over_capacity: 'over_capacity',
+}
 
 export interface Drain extends Pace {
   /** How long all goes on as before, in milliseconds: until whoever sends clients here has seen that it is not ready. */
@@ -111,15 +119,15 @@ export class Hub implements ConnectionOwner {
     this.#batchOf(message.merchantId).add(message)
   }
 
-  /** Why a stream for this merchant cannot be opened now; `undefined` if it can. */
-  refusal (merchantId: string): Refusal | undefined {
+  /** Why a stream for this merchant, or for any, cannot be opened now; `undefined` if it can. */
+  refusal (merchantId?: string): Refusal | undefined {
     return this.#draining ? 'draining' : this.#registry.noRoomFor(merchantId)
   }
 
   /** Turns a client away in a way that EventSource comes back from (DESIGN §3). The head of the answer has been sent. */
   refuse (socket: Socket, refusal: Refusal): void {
-    const reason = refusal === 'merchant_over_capacity' ? 'over_capacity' : refusal
-    const lastWords = farewell(reason, reason === 'draining' ? ELSEWHERE_RETRY_MS : this.#options.retryMs * REFUSED_RETRY_FACTOR)
+    const retryMs = refusal === 'draining' ? ELSEWHERE_RETRY_MS : this.#options.retryMs * REFUSED_RETRY_FACTOR
+    const lastWords = farewell(FAREWELLS[refusal], retryMs)
     turnAway(socket, lastWords)
     this.#metrics.bytesSent(lastWords.length)
   }

@@ -28,9 +28,10 @@ export class Registry {
     return this.#byMerchant.size
   }
 
-  /** Why one more connection of this merchant would be too many; `undefined` if it would not. */
-  noRoomFor (merchantId: string): NoRoom | undefined {
+  /** Why one more connection of this merchant, or of any, would be too many; `undefined` if it would not. */
+  noRoomFor (merchantId?: string): NoRoom | undefined {
     if (this.#size >= this.#limits.maxConnections) return 'over_capacity'
+    if (merchantId === undefined) return undefined
     const own = this.#byMerchant.get(merchantId)?.size ?? 0
     return own >= this.#limits.maxConnectionsPerMerchant ? 'merchant_over_capacity' : undefined
   }

@@ -1,19 +1,23 @@
 import accepts from '@fastify/accepts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
-import type { FastifyError } from 'fastify'
+import { Type, type Static } from '@sinclair/typebox'
+import type { FastifyError, FastifyRequest } from 'fastify'
 import type { Strategy } from '../auth/strategy.js'
-import { BadTopics, ForeignMerchant, NotAcceptable, Pipelined } from '../errors.js'
-import { Filter, MAX_TOPICS } from '../fanout/filter.js'
-import type { Hub } from '../fanout/hub.js'
+import { AuthAway, ForeignMerchant, ForeignTicket, NotAcceptable, Pipelined } from '../errors.js'
+import type { Filter } from '../fanout/filter.js'
+import type { Hub, Refusal } from '../fanout/hub.js'
 import type { Metrics, RejectionReason } from '../metrics.js'
 import { onlyMethods } from './only-methods.js'
+import { quota } from './quota.js'
 import { takeover } from './takeover.js'
+import { readTopics } from './topics.js'
 
 export interface EventsOptions {
   readonly hub: Hub
   readonly strategy: Strategy
   readonly metrics: Metrics
+  /** By one client address; 0 for any number. */
+  readonly attemptsPerMinute: number
 }
 
 const STREAM_HEADERS = {
@@ -26,10 +30,24 @@ const STREAM_HEADERS = {
 const Query = Type.Object({
   merchantId: Type.Optional(Type.String()),
   topics: Type.Optional(Type.String()),
+  ticket: Type.Optional(Type.String()),
 })
 
+/** Who may listen, to what, and for how long. */
+interface Admission {
+  readonly merchantId: string
+  readonly filter: Filter | undefined
+  readonly expiresAt: number | undefined
+}
+
+/** What will not last, and so must not silence an EventSource. */
+interface Refused {
+  readonly refusal: Refusal
+  readonly merchantId?: string
+}
+
 /** `GET /events`: the stream of one merchant. DESIGN §3–4. */
-export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app, { hub, strategy, metrics }) => {
+export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app, { hub, strategy, metrics, attemptsPerMinute }) => {
   await app.register(accepts)
   onlyMethods(app, '/events', ['GET', 'HEAD'])
 
@@ -38,15 +56,14 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
     url: '/events',
     exposeHeadRoute: false,
     schema: { querystring: Query },
+    onRequest: quota(app, { of: 'attempts to open a stream', max: attemptsPerMinute, windowMs: 60_000 }),
     errorHandler (error, request) {
       if (request.method === 'GET') metrics.connectionRejected(rejectionOf(error))
       throw error
     },
     async handler (request, reply) {
       if (request.accepts().type(['text/event-stream']) === false) throw new NotAcceptable()
-      const { merchantId, expiresAt } = await strategy.authenticate(request)
-      if (request.query.merchantId !== undefined && request.query.merchantId !== merchantId) throw new ForeignMerchant()
-      const filter = filterOf(request.query.topics)
+      const admission = await admit(request, request.query)
       if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
       if (reply.raw.socket === null) throw new Pipelined()
 
@@ -54,25 +71,41 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
       const socket = takeover(reply.headers(STREAM_HEADERS))
       /* c8 ignore next -- @preserve See takeover: no test wins this race at will. */
       if (socket === undefined) return reply
-      const refusal = hub.refusal(merchantId)
-      if (refusal !== undefined) {
-        metrics.connectionRejected(refusal === 'unavailable' ? 'auth_unavailable' : refusal)
-        hub.refuse(socket, refusal)
-        request.log.debug({ merchantId, reason: refusal, ip }, 'stream refused')
-        return reply
+      if ('refusal' in admission) {
+        const { refusal: reason, merchantId } = admission
+        metrics.connectionRejected(reason)
+        hub.refuse(socket, reason)
+        request.log.debug({ merchantId, reason, ip }, 'stream refused')
+      } else {
+        hub.attach({ ...admission, socket })
+        request.log.debug({ merchantId: admission.merchantId, topics: admission.filter?.key, ip }, 'stream opened')
       }
-      hub.attach({ merchantId, filter, expiresAt, socket })
-      request.log.debug({ merchantId, topics: filter?.key, ip }, 'stream opened')
       return reply
     },
   })
+
+  async function admit (request: FastifyRequest, query: Static<typeof Query>): Promise<Admission | Refused> {
+    // First of all, or a ticket would be used up for nothing.
+    const refusal = hub.refusal()
+    if (refusal !== undefined) return { refusal }
+    try {
+      const { merchantId, expiresAt, topics } = await strategy.authenticate(request)
+      if (query.merchantId !== undefined && query.merchantId !== merchantId) throw new ForeignMerchant()
+      const filter = filterOf(query.topics, topics)
+      const ownRefusal = hub.refusal(merchantId)
+      return ownRefusal === undefined ? { merchantId, filter, expiresAt } : { refusal: ownRefusal, merchantId }
+    } catch (error) {
+      if (error instanceof AuthAway && request.method === 'GET') return { refusal: 'auth_unavailable' }
+      throw error
+    }
+  }
 }
 
-function filterOf (topics: string | undefined): Filter | undefined {
-  if (topics === undefined) return undefined
-  const filter = Filter.parse(topics)
-  if (filter === undefined) throw new BadTopics(MAX_TOPICS)
-  return filter
+/** The topics that are wanted of those that are allowed: all of these, if it is not said which. */
+function filterOf (wanted: string | undefined, allowed: string | undefined): Filter | undefined {
+  const [filter, bound] = [readTopics(wanted), readTopics(allowed)]
+  if (filter !== undefined && bound?.covers(filter) === false) throw new ForeignTicket('topics')
+  return filter ?? bound
 }
 
 function rejectionOf ({ statusCode }: FastifyError): RejectionReason {
@@ -81,6 +114,7 @@ function rejectionOf ({ statusCode }: FastifyError): RejectionReason {
     case 401: return 'unauthorized'
     case 403: return 'forbidden'
     case 406: return 'not_acceptable'
+    case 429: return 'rate_limited'
     /* c8 ignore next -- @preserve Nothing in the way of a stream is known to throw anything else; what does shall be counted. */
     default: return 'internal'
   }

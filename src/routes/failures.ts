@@ -2,21 +2,25 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError } from 'fastify'
 import plugin from 'fastify-plugin'
-import { BadHttp, BrokerAway, Draining, HeadTooLarge, Internal, NotFound, RequestTimeout } from '../errors.js'
+import { AuthAway, BadHttp, BrokerAway, Draining, HeadTooLarge, Internal, NotFound, RequestTimeout } from '../errors.js'
 import { Throttle } from '../log.js'
 
 const RETRY_AFTER_S = 2
+/** So long a client that was told to go may hold on to its connection, in milliseconds. */
+const LINGER_MS = 1_000
 
 /**
  * Has every route of an instance, and the want of one, fail in Fastify's own shape with a stable `code`. What is this
  * service's own fault is logged, and not shown.
  */
 export const failures = plugin(async (app) => {
+  /** What fails by no fault of this service's, and may not fail when it is asked for again. */
+  const away = [BrokerAway, AuthAway, Draining]
   const internalLog = new Throttle(1_000)
 
   app.setNotFoundHandler(() => { throw new NotFound() })
   app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway || error instanceof Draining
+    const toldAsIs = (error.statusCode ?? 500) < 500 || away.some((Away) => error instanceof Away)
     const shown: FastifyError = toldAsIs ? error : new Internal()
     const { statusCode = 500 } = shown
     if (!toldAsIs) {
@@ -40,6 +44,9 @@ export function answerBadHttp ({ code }: NodeJS.ErrnoException, socket: Socket):
   const error = STATUS_CODES[statusCode]
   const body = JSON.stringify({ statusCode, code: ourCode, error, message })
   socket.end(`HTTP/1.1 ${statusCode} ${error}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`)
+  // It may never end its side, and would keep the connection for as long as it goes on dripping.
+  const linger = setTimeout(() => { socket.destroy() }, LINGER_MS)
+  socket.once('close', () => { clearTimeout(linger) })
 }
 
 function failureOf (code: string | undefined): FastifyError {

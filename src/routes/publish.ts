@@ -6,6 +6,7 @@ import { BadBatch, BadEvent, BadMerchantId, BadPublishKey, BrokerAway, EventTooL
 import { channelOf, isMerchantId, publishable, topicLabel } from '../message.js'
 import type { Metrics } from '../metrics.js'
 import { onlyMethods } from './only-methods.js'
+import { quota } from './quota.js'
 
 export interface PublishOptions {
   readonly broker: Broker
@@ -14,6 +15,8 @@ export interface PublishOptions {
   readonly openWithoutKeys: boolean
   readonly channelPrefix: string
   readonly maxMessageBytes: number
+  /** By one key; 0 for any number. */
+  readonly requestsPerSecond: number
   readonly metrics: Metrics
 }
 
@@ -24,17 +27,20 @@ const MAX_BATCH = 100
 /** `POST /merchants/:merchantId/events`: publishes one event or an array of them. All of a batch is checked before any is sent. DESIGN §4. */
 export const publishRoute: FastifyPluginAsyncTypebox<PublishOptions> = async (app, options) => {
   onlyMethods(app, PATH, ['POST'])
-  const { broker, keys, openWithoutKeys, channelPrefix, maxMessageBytes, metrics } = options
+  const { broker, keys, openWithoutKeys, channelPrefix, maxMessageBytes, requestsPerSecond, metrics } = options
 
   app.post(PATH, {
     schema: { params: Params },
     bodyLimit: MAX_BATCH * (maxMessageBytes + 1) + 1,
     // Before the body is read: nobody without a key can make the service take in megabytes.
-    async onRequest (request) {
-      if (keys.none && !openWithoutKeys) throw new NotFound()
-      if (!keys.none && !keys.accept(request.headers.authorization)) throw new BadPublishKey()
-      if (!isMerchantId(request.params.merchantId)) throw new BadMerchantId()
-    },
+    onRequest: [
+      async ({ headers }) => {
+        if (keys.none && !openWithoutKeys) throw new NotFound()
+        if (!keys.none && keys.indexOf(headers.authorization) === -1) throw new BadPublishKey()
+      },
+      ...quota(app, { of: 'requests to publish', max: requestsPerSecond, windowMs: 1_000, keyOf: ({ headers }) => keys.indexOf(headers.authorization) }),
+      async ({ params }) => { if (!isMerchantId(params.merchantId)) throw new BadMerchantId() },
+    ],
     async handler (request, reply) {
       const { merchantId } = request.params
       const events = publishableEvents(request.body)
