@@ -1,9 +1,12 @@
 import cors from '@fastify/cors'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
+import { jwtStrategy } from './auth/jwt.js'
 import { openStrategy } from './auth/open.js'
 import { Origins } from './auth/origins.js'
 import { PublishKeys } from './auth/publish-keys.js'
+import { shopifyStrategy } from './auth/shopify.js'
+import type { Strategy } from './auth/strategy.js'
 import type { Broker } from './broker/broker.js'
 import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
@@ -51,6 +54,8 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   })
   const server = await createServer(log)
   const ops = config.OPS_PORT === undefined ? undefined : await createServer(log)
+  const closing = new AbortController()
+  const strategy = createStrategy(config, log, closing.signal)
   const origins = new Origins(config.CORS_ORIGINS, development)
 
   await server.register(cors, { origin: (origin, answer) => { answer(null, origin !== undefined && origins.grants(origin)) }, credentials: true, maxAge: 600 })
@@ -58,7 +63,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     api.addHook('onRequest', async ({ headers: { origin }, host }) => {
       if (origin !== undefined && !origins.admits(origin, host)) throw new ForeignOrigin()
     })
-    await api.register(eventsRoute, { hub, strategy: openStrategy, metrics })
+    await api.register(eventsRoute, { hub, strategy, metrics })
     await api.register(publishRoute, {
       broker,
       keys: new PublishKeys(config.PUBLISH_KEY),
@@ -76,6 +81,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
 
   // In onClose it would be too late: Fastify waits for open streams before it gets there.
   server.addHook('preClose', async () => {
+    closing.abort()
     await hub.close()
     setTimeout(() => { server.server.closeAllConnections() }, CLOSE_GRACE_MS).unref()
   })
@@ -88,6 +94,24 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   log.info({ broker: broker.name }, 'starting')
   broker.start((channel, payload) => { hub.receive(channel, payload) })
   return { server, ops }
+}
+
+/** @param signal ends what it does in the background. */
+function createStrategy (config: Config, log: Logger, signal: AbortSignal): Strategy {
+  const cookie = config.AUTH_COOKIE
+  if (config.AUTH_MODE === 'none') return openStrategy
+  // config.ts has seen to it that each mode has what it needs.
+  if (config.AUTH_MODE === 'shopify') return shopifyStrategy({ apiKey: config.SHOPIFY_API_KEY!, apiSecret: config.SHOPIFY_API_SECRET!, cookie })
+  return jwtStrategy({
+    secret: config.JWT_SECRET,
+    jwksUrl: config.JWT_JWKS_URL,
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    merchantClaim: config.JWT_MERCHANT_CLAIM,
+    cookie,
+    log,
+    signal,
+  })
 }
 
 function createBroker (config: Config, metrics: Metrics, log: Logger): Broker {

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-
-const BEARER = /^Bearer +(\S+)$/i
+import { bearerOf } from './credential.js'
 
 /** The keys that may publish over HTTP. Comparing takes the same time whatever is presented. */
 export class PublishKeys {
@@ -16,7 +15,7 @@ export class PublishKeys {
 
   /** Whether an `Authorization` header holds one of the keys. */
   accept (authorization: string | undefined): boolean {
-    const presented = BEARER.exec(authorization ?? '')?.[1]
+    const presented = bearerOf(authorization)
     if (presented === undefined) return false
     const candidate = digest(presented)
     let accepted = false

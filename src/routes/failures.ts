@@ -2,10 +2,14 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError } from 'fastify'
 import plugin from 'fastify-plugin'
-import { BadHttp, BrokerAway, HeadTooLarge, Internal, NotFound, RequestTimeout } from '../errors.js'
+import { AuthAway, BadHttp, BadSignature, BadTicket, BadToken, BrokerAway, HeadTooLarge, Internal, NotFound, RequestTimeout, TokenExpired } from '../errors.js'
 import { Throttle } from '../log.js'
 
 const RETRY_AFTER_S = 2
+/** What is the fault of somewhere else, and is told as it is. */
+const AWAY = [AuthAway, BrokerAway]
+/** A credential was shown, and is no good: showing another one helps (RFC 6750 §3.1). */
+const INVALID_TOKEN = [BadToken, TokenExpired, BadSignature, BadTicket]
 
 /**
  * Has every route of an instance, and the want of one, fail in Fastify's own shape with a stable `code`. What is this
@@ -16,18 +20,22 @@ export const failures = plugin(async (app) => {
 
   app.setNotFoundHandler(() => { throw new NotFound() })
   app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const toldAsIs = (error.statusCode ?? 500) < 500 || error instanceof BrokerAway
+    const toldAsIs = (error.statusCode ?? 500) < 500 || isOneOf(error, AWAY)
     const shown: FastifyError = toldAsIs ? error : new Internal()
     const { statusCode = 500 } = shown
     if (!toldAsIs) {
       const heldBack = internalLog.pass()
       if (heldBack !== undefined) request.log.error({ req: request, err: error, heldBack }, 'a request failed')
     }
-    if (statusCode === 401) reply.header('www-authenticate', 'Bearer')
+    if (statusCode === 401) reply.header('www-authenticate', isOneOf(shown, INVALID_TOKEN) ? 'Bearer error="invalid_token"' : 'Bearer')
     if (statusCode === 503) reply.header('retry-after', RETRY_AFTER_S)
     return reply.code(statusCode).send(shown)
   })
 }, { name: 'failures' })
+
+function isOneOf (error: FastifyError, kinds: ReadonlyArray<new (...args: never[]) => FastifyError>): boolean {
+  return kinds.some((kind) => error instanceof kind)
+}
 
 /** Answers in the same shape what is no request yet, for node:http could not read it; to be given to Fastify as `clientErrorHandler`. */
 export function answerBadHttp ({ code }: NodeJS.ErrnoException, socket: Socket): void {
