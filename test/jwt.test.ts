@@ -113,7 +113,7 @@ t.test('tokens by a shared secret', async (t) => {
 
   t.test('two Authorization headers are refused, of which node:http would take the first', async (t) => {
     const client = new RawClient(t, service.port, `GET /api/realtime/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nauthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`)
-    await client.closed
+    await client.until('}')
     t.match(client.answer, /^HTTP\/1\.1 400 /)
     t.match(client.answer, 'RTF_CREDENTIAL_TWICE')
     t.notOk(client.answer.includes(signature))
