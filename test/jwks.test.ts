@@ -109,6 +109,8 @@ t.test('unknown keys cause one fetch at a time, and one per cooldown', async (t)
     const { length } = server.requests.all
     for (const token of tokens.slice(0, 3)) await t.rejects(keys.verify(token), BAD)
     t.equal(server.requests.all.length, length + 3)
+    await Promise.all(tokens.map(async (token) => t.rejects(keys.verify(token), BAD)))
+    t.equal(server.requests.all.length, length + 4, 'which all those wait for that come meanwhile')
   })
 
   t.test('when that fails, it cannot be told whether the key is one', async (t) => {
@@ -162,7 +164,7 @@ t.test('keys that are no good are skipped, and take no others with them', async 
 t.test('closing ends a fetch that is under way, and all to come', async (t) => {
   const server = await JwksServer.start(t)
   server.instead = () => {}
-  const hanging = keySet(t, server, { retryMs: 0 })
+  const hanging = keySet(t, server, { retryMs: 0, timeoutMs: LONG })
   const response = await server.requests.next()
   hanging.closing.abort()
   await once(response, 'close')

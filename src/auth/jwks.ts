@@ -7,7 +7,7 @@ import { MALFORMED, verifierOf, type Algorithm, type Claims } from './token.js'
 export interface KeySetOptions {
   readonly url: string
   readonly log: Logger
-  /** Ends all fetching. */
+  /** Ends all fetching: what is under way, and, once a timer finds it aborted, what was to come. */
   readonly signal: AbortSignal
   /** How old the keys get before they are fetched anew. */
   readonly maxAgeMs?: number
@@ -53,7 +53,6 @@ export class KeySet {
 
   constructor (options: KeySetOptions) {
     this.#options = { maxAgeMs: 600_000, retryMs: 5_000, cooldownMs: 30_000, timeoutMs: 5_000, ...options }
-    this.#options.signal.addEventListener('abort', () => { clearTimeout(this.#timer) }, { once: true })
     void this.#refresh()
   }
 

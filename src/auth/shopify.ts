@@ -64,8 +64,8 @@ function signedShop ({ signature, ...query }: Query, secret: string): string {
   const signed = Object.entries(query).map(([name, values]) => `${name}=${[values].flat().join()}`).sort().join('')
   const expected = createHmac('sha256', secret).update(signed).digest()
   if (!timingSafeEqual(expected, Buffer.from(signature, 'hex'))) throw new BadSignature('the signature does not fit')
-  // Nothing separates one parameter from the next in what is signed, so that a visitor who sends `a=1shop=victim…` through
-  // his own shop's proxy has that signed, too. Only where each name occurs once is it certain where its value starts.
+  // Nothing separates one parameter from the next in what is signed, so that whoever sends `a=1shop=victim…` through the
+  // proxy of any shop has that signed, too. Only where each name occurs once is it certain where its value starts.
   if (count(signed, 'shop=') !== 1 || count(signed, 'timestamp=') !== 1) throw new BadSignature('there is not exactly one shop= and one timestamp= in it')
   const { shop, timestamp } = query
   if (typeof shop !== 'string' || !SHOP.test(shop)) throw new BadSignature('the shop is none')
