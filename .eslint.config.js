@@ -9,6 +9,8 @@ const doors = [
   { from: './node_modules/@fastify/cors', target: ['./src/!(app).ts', './src/*/**'] },
   { from: './node_modules/@fastify/accepts', target: ['./src/*.ts', './src/!(routes)/**'] },
   { from: './node_modules/@fastify/rate-limit', target: ['./src/*.ts', './src/!(routes)/**'] },
+  { from: './node_modules/fast-jwt', target: ['./src/*.ts', './src/!(auth)/**'] },
+  { from: './node_modules/cookie', target: ['./src/*.ts', './src/!(auth)/**'] },
   { from: './node_modules/ioredis', target: ['./src/*.ts', './src/!(broker|publisher)/**', './src/broker/!(redis).ts'] },
   { from: './node_modules/prom-client', target: ['./src/!(metrics).ts', './src/*/**'] },
 ]

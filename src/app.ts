@@ -1,9 +1,11 @@
 import cors from '@fastify/cors'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import type { Logger } from 'pino'
+import { jwtStrategy } from './auth/jwt.js'
 import { openStrategy } from './auth/open.js'
 import { Origins } from './auth/origins.js'
 import { PublishKeys } from './auth/publish-keys.js'
+import { shopifyStrategy } from './auth/shopify.js'
 import type { Strategy } from './auth/strategy.js'
 import { Tickets, byTicketOr } from './auth/ticket.js'
 import type { Broker } from './broker/broker.js'
@@ -48,7 +50,7 @@ const MAX_HEAD_BYTES = 16_384
 const CLOSE_GRACE_MS = 3_000
 
 /** Puts the rooms together. The broker is started; nothing listens yet. */
-export async function buildApp (config: Config, { log, metrics = prometheusMetrics(), broker = createBroker(config, metrics, log), strategy = openStrategy }: Deps): Promise<App> {
+export async function buildApp (config: Config, { log, metrics = prometheusMetrics(), broker = createBroker(config, metrics, log), strategy: given }: Deps): Promise<App> {
   const development = config.NODE_ENV === 'development'
   const hub = new Hub({
     channelPrefix: config.CHANNEL_PREFIX,
@@ -63,8 +65,10 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     log,
   })
   const hurry = new AbortController()
+  const closing = new AbortController()
   const server = await createServer(config, log)
   const ops = config.OPS_PORT === undefined ? undefined : await createServer(config, log)
+  const strategy = given ?? createStrategy(config, log, closing.signal)
   const tickets = new Tickets({ store: broker, ttlMs: config.TICKET_TTL_S * 1_000, outlived: strategy.outlived })
   const origins = new Origins(config.CORS_ORIGINS, development)
 
@@ -100,6 +104,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   // In onClose it would be too late: Fastify waits for open streams before it gets there.
   server.addHook('preClose', async () => {
     await hub.drain({ delayMs: config.DRAIN_DELAY_MS, windowMs: config.DRAIN_WINDOW_MS, hurry: hurry.signal })
+    closing.abort()
     const cutOff = () => { server.server.closeAllConnections() }
     setTimeout(cutOff, CLOSE_GRACE_MS).unref()
     hurry.signal.addEventListener('abort', cutOff)
@@ -113,6 +118,24 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   log.info({ broker: broker.name }, 'starting')
   broker.start((channel, payload) => { hub.receive(channel, payload) })
   return { server, ops, hurry: () => { hurry.abort() } }
+}
+
+/** @param signal ends what it does in the background. */
+function createStrategy (config: Config, log: Logger, signal: AbortSignal): Strategy {
+  const cookie = config.AUTH_COOKIE
+  if (config.AUTH_MODE === 'none') return openStrategy
+  // config.ts has seen to it that each mode has what it needs.
+  if (config.AUTH_MODE === 'shopify') return shopifyStrategy({ apiKey: config.SHOPIFY_API_KEY!, apiSecret: config.SHOPIFY_API_SECRET!, cookie })
+  return jwtStrategy({
+    secret: config.JWT_SECRET,
+    jwksUrl: config.JWT_JWKS_URL,
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    merchantClaim: config.JWT_MERCHANT_CLAIM,
+    cookie,
+    log,
+    signal,
+  })
 }
 
 function createBroker (config: Config, metrics: Metrics, log: Logger): Broker {

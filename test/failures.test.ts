@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import Fastify from 'fastify'
 import t from 'tap'
-import { answerBadHttp } from '../src/routes/failures.js'
+import { AuthAway } from '../src/errors.js'
+import { answerBadHttp, failures } from '../src/routes/failures.js'
 
 /* How a request is told that it took too long, without taking that long. All else is tested through the front door. */
 
@@ -20,4 +22,15 @@ t.test('what is no request yet is answered with a status, a code and the end', a
   t.match(head, /^HTTP\/1\.1 408 Request Timeout\r\n/)
   t.match(JSON.parse(body!), { statusCode: 408, code: 'RTF_REQUEST_TIMEOUT', error: 'Request Timeout', message: String })
   t.equal(await answered('ECONNRESET'), '', 'who has gone is told nothing')
+})
+
+t.test('that credentials cannot be checked just now is no fault of this service, and passes', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(failures)
+  app.get('/', async () => { throw new AuthAway() })
+  const { statusCode, headers, body } = await app.inject('/')
+  t.equal(statusCode, 503)
+  t.ok(headers['retry-after'])
+  t.match(JSON.parse(body), { statusCode: 503, code: 'RTF_AUTH_AWAY' })
 })

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-
-const BEARER = /^Bearer +(\S+)$/i
+import { bearerOf } from './credential.js'
 
 /** The keys that may publish over HTTP. Comparing takes the same time whatever is presented. */
 export class PublishKeys {
@@ -16,7 +15,7 @@ export class PublishKeys {
 
   /** Which of the keys, counted from 0, an `Authorization` header holds; -1 for none. */
   indexOf (authorization: string | undefined): number {
-    const presented = BEARER.exec(authorization ?? '')?.[1]
+    const presented = bearerOf(authorization)
     if (presented === undefined) return -1
     const candidate = digest(presented)
     let found = -1
