@@ -123,11 +123,12 @@ t.test('config.ts, .env.example and the README name the same variables', async (
   const known = Object.keys(Environment.properties).filter((name) => name !== 'NODE_ENV').sort()
   const example = [...(await readFile('.env.example', 'utf8')).matchAll(/^#? ?([A-Z][A-Z_]+)=/gm)].map(([, name]) => name).sort()
   t.strictSame(example, known)
-  const readme = [...(await readFile('README.md', 'utf8')).matchAll(/^\| `([A-Z][A-Z_]+)` \|/gm)].map(([, name]) => name).sort()
+  const [, configuration] = (await readFile('README.md', 'utf8')).split('### Configuration\n')
+  const readme = [...configuration!.matchAll(/^\| `([A-Z][A-Z_]+)` \|/gm)].map(([, name]) => name).sort()
   t.strictSame(readme, known)
 
   t.test('with the same defaults', async (t) => {
-    const text = await readFile('.env.example', 'utf8') + (await readFile('README.md', 'utf8')).replaceAll(/^\| `([A-Z_]+)` \| `?([^`|]*?)`? \|.*$/gm, '$1=$2')
+    const text = await readFile('.env.example', 'utf8') + configuration!.replaceAll(/^\| `([A-Z_]+)` \| `?([^`|]*?)`? \|.*$/gm, '$1=$2')
     for (const [name, schema] of Object.entries(Environment.properties)) {
       if (name === 'NODE_ENV' || schema.default === undefined) continue
       const shown = [...text.matchAll(new RegExp(`^#? ?${name}=(.*)$`, 'gm'))].map(([, value]) => value)

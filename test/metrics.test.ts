@@ -7,7 +7,7 @@ const NAMES = {
   gauge: ['connections', 'merchants_connected', 'write_buffer_bytes', 'redis_connected', 'redis_subscription_age_seconds'],
   counter: [
     'connections_opened_total', 'connections_closed_total{reason}', 'connections_rejected_total{reason}', 'messages_received_total{topic}', 'messages_dropped_total{reason}',
-    'messages_published_total{via,topic}', 'events_delivered_total{topic}', 'bytes_sent_total', 'slow_consumers_total', 'redis_reconnects_total',
+    'messages_published_total{via,topic}', 'events_delivered_total{topic}', 'events_conflated_total', 'bytes_sent_total', 'slow_consumers_total', 'redis_reconnects_total',
   ],
   histogram: ['connection_duration_seconds', 'fanout_recipients', 'delivery_latency_seconds', 'flush_duration_seconds', 'redis_probe_seconds'],
 }
