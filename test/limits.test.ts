@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { setTimeout as passed } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { RawClient } from './helpers/raw.js'
+import { TestRedis } from './helpers/redis.js'
 import { Service, progress } from './helpers/service.js'
 import { Stream } from './helpers/stream.js'
 
@@ -38,6 +39,20 @@ t.test('MAX_CONNECTIONS, MAX_CONNECTIONS_PER_MERCHANT', async (t) => {
   first.close()
   await service.log.first(({ msg }) => msg === 'stream closed')
   await Stream.open(t, service.streamUrl('a'))
+})
+
+t.test('the limits hold for clients whose tickets are all told to be good in one turn', async (t) => {
+  const redis = await TestRedis.start(t)
+  const service = await Service.start(t, { REDIS_URL: redis.url, MAX_CONNECTIONS_PER_MERCHANT: '2' })
+  await service.log.first(({ msg }) => msg === 'subscribed')
+  const tickets = await Promise.all(Array.from({ length: 60 }, async () => {
+    const answer = await fetch(`${service.url}/api/realtime/ticket?merchantId=TEST`, { method: 'POST' })
+    return (await answer.json() as { ticket: string }).ticket
+  }))
+  const streams = await Promise.all(tickets.map((ticket) => Stream.request(t, `${service.url}/api/realtime/events?ticket=${ticket}`)))
+  t.equal(await service.metric('connections'), 2)
+  t.equal(await service.metric('connections_rejected_total{reason="merchant_over_capacity"}'), 58)
+  t.ok(streams.every(({ status }) => status === 200))
 })
 
 t.test('CONNECT_RATE_PER_MINUTE', async (t) => {

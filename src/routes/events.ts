@@ -40,12 +40,6 @@ interface Admission {
   readonly expiresAt: number | undefined
 }
 
-/** What will not last, and so must not silence an EventSource. */
-interface Refused {
-  readonly refusal: Refusal
-  readonly merchantId?: string
-}
-
 /** `GET /events`: the stream of one merchant. DESIGN §3–4. */
 export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app, { hub, strategy, metrics, attemptsPerMinute }) => {
   await app.register(accepts)
@@ -71,31 +65,34 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
       const socket = takeover(reply.headers(STREAM_HEADERS))
       /* c8 ignore next -- @preserve See takeover: no test wins this race at will. */
       if (socket === undefined) return reply
-      if ('refusal' in admission) {
-        const { refusal: reason, merchantId } = admission
+      const refuse = (reason: Refusal, merchantId?: string) => {
         metrics.connectionRejected(reason)
         hub.refuse(socket, reason)
         request.log.debug({ merchantId, reason, ip }, 'stream refused')
-      } else {
-        hub.attach({ ...admission, socket })
-        request.log.debug({ merchantId: admission.merchantId, topics: admission.filter?.key, ip }, 'stream opened')
+        return reply
       }
+      if (typeof admission === 'string') return refuse(admission)
+      const { merchantId, filter } = admission
+      // Nothing may be waited for from here to `attach`: many that come in one turn would each find room for one.
+      const refusal = hub.refusal(merchantId)
+      if (refusal !== undefined) return refuse(refusal, merchantId)
+      hub.attach({ ...admission, socket })
+      request.log.debug({ merchantId, topics: filter?.key, ip }, 'stream opened')
       return reply
     },
   })
 
-  async function admit (request: FastifyRequest, query: Static<typeof Query>): Promise<Admission | Refused> {
+  /** Or why it cannot be told for now, which will not last, and so must not silence an EventSource. */
+  async function admit (request: FastifyRequest, query: Static<typeof Query>): Promise<Admission | Refusal> {
     // First of all, or a ticket would be used up for nothing.
     const refusal = hub.refusal()
-    if (refusal !== undefined) return { refusal }
+    if (refusal !== undefined) return refusal
     try {
       const { merchantId, expiresAt, topics } = await strategy.authenticate(request)
       if (query.merchantId !== undefined && query.merchantId !== merchantId) throw new ForeignMerchant()
-      const filter = filterOf(query.topics, topics)
-      const ownRefusal = hub.refusal(merchantId)
-      return ownRefusal === undefined ? { merchantId, filter, expiresAt } : { refusal: ownRefusal, merchantId }
+      return { merchantId, filter: filterOf(query.topics, topics), expiresAt }
     } catch (error) {
-      if (error instanceof AuthAway && request.method === 'GET') return { refusal: 'auth_unavailable' }
+      if (error instanceof AuthAway && request.method === 'GET') return 'auth_unavailable'
       throw error
     }
   }
