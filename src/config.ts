@@ -150,7 +150,7 @@ const isHops = (value: string | undefined): boolean => /^[1-9]$/.test(value ?? '
 function isNetwork (value: string): boolean {
   const [, address, bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(value) ?? []
   const version = isIP(address ?? '')
-  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128)
+  return version !== 0 && (bits === undefined || (Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128)))
 }
 
 function refused (name: keyof Raw, got: unknown, takes: string): ConfigError {

@@ -29,8 +29,8 @@ export interface Metrics {
   messagePublished (via: PublishedVia, topic: TopicLabel): void
   /** A message was handed to so many sockets at once, so long after its publisher's timestamp (`undefined`: none to be believed). */
   fannedOut (topic: TopicLabel, recipients: number, latencySeconds: number | undefined): void
-  /** An event that a client that lags was owed was handed to its socket. */
-  eventDelivered (topic: TopicLabel): void
+  /** So many events that a client that lags was owed were handed to its socket. */
+  eventsDelivered (topic: TopicLabel, count: number): void
   /** So many events were not sent to a client that lagged, as later ones said the same. */
   eventsConflated (count: number): void
   /** All that one turn brought was written. */
@@ -118,7 +118,7 @@ export function prometheusMetrics (): Metrics {
       recipients.observe(count)
       if (latencySeconds !== undefined) latency.observe(latencySeconds)
     },
-    eventDelivered: (topic) => { delivered[topic].inc() },
+    eventsDelivered: (topic, count) => { delivered[topic].inc(count) },
     eventsConflated: (count) => { conflated.inc(count) },
     flushed: (seconds) => { flush.observe(seconds) },
     bytesSent: (count) => { bytes.inc(count) },
@@ -141,7 +141,7 @@ export const noMetrics: Metrics = {
   messageDropped: nothing,
   messagePublished: nothing,
   fannedOut: nothing,
-  eventDelivered: nothing,
+  eventsDelivered: nothing,
   eventsConflated: nothing,
   flushed: nothing,
   bytesSent: nothing,

@@ -19,8 +19,12 @@ const log = createLog(config.LOG_LEVEL)
 const { server, ops, hurry } = await buildApp(config, { log })
 
 const grace = closeWithGrace({ delay: config.DRAIN_DELAY_MS + config.DRAIN_WINDOW_MS + CLOSE_DEADLINE_MS, logger: log, skip: [...SIGNALS] }, async ({ err }) => {
-  /* c8 ignore next -- @preserve No error that nobody catches is known, so no test can raise one. */
-  if (err !== undefined) log.fatal({ err }, 'ending for an error that nobody caught')
+  /* c8 ignore start -- @preserve No error that nobody catches is known, so no test can raise one. */
+  if (err !== undefined) {
+    log.fatal({ err }, 'ending for an error that nobody caught')
+    hurry()
+  }
+  /* c8 ignore stop -- @preserve */
   await server.close()
 })
 for (const signal of SIGNALS) process.on(signal, endOn)

@@ -121,7 +121,7 @@ t.test('what the socket still owes of an earlier answer is not overtaken', async
 t.test('a client that lags gets, once it reads, all but progress that is outdated, in the order of arrival', async (t) => {
   const counted = { conflated: 0, delivered: 0 }
   const hub = createHub(t, {
-    metrics: { ...noMetrics, eventsConflated: (n) => { counted.conflated += n }, eventDelivered: () => { counted.delivered++ } },
+    metrics: { ...noMetrics, eventsConflated: (n) => { counted.conflated += n }, eventsDelivered: (_topic, count) => { counted.delivered += count } },
   })
   const { socket, client, read } = await pair(t)
   const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
@@ -189,6 +189,34 @@ t.test('what a client is owed when its stream ends comes before its last words',
   client.resume()
   await ended
   t.match(await read.first((text) => text.includes('event: close')), /data: \{"n":1\}\n\nretry: \d+\n\nevent: close\ndata: [^\n]+\n\n$/)
+})
+
+t.test('a client that reads what it is owed at the end, however slowly, is left to', async (t) => {
+  const hub = createHub(t)
+  const { socket, client, read } = await pair(t)
+  const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  client.pause()
+  // More than a client that pauses for as long as this one gets in a second.
+  await fill(hub, connection, 900_000)
+  client.on('data', () => { client.pause() })
+  const reading = setInterval(() => { client.resume() }, 10)
+  t.teardown(() => { clearInterval(reading) })
+  await end(hub)
+  t.equal(connection.bufferedBytes, 0, 'nothing was lost')
+  t.match(await read.first((text) => text.includes('event: close')), /event: close/)
+})
+
+t.test('a client that is turned away and keeps talking instead of reading is cut off', async (t) => {
+  const hub = createHub(t)
+  const { socket, client } = await pair(t)
+  client.pause()
+  while (socket.writableLength === 0) socket.write('x'.repeat(100_000))
+  const talking = setInterval(() => { client.write('x') }, 100)
+  t.teardown(() => { clearInterval(talking) })
+  const closed = once(socket, 'close')
+  hub.refuse(socket, 'over_capacity')
+  await closed
+  t.pass()
 })
 
 t.test('a client that leaves while it lags does no harm', async (t) => {

@@ -94,14 +94,31 @@ t.test('keys are fetched anew when they have got old, and go on being used when 
 t.test('unknown keys cause one fetch at a time, and one per cooldown', async (t) => {
   const [known, unknown] = await Promise.all([IssuerKey.create('ES256', { kid: 'known' }), IssuerKey.create('ES256', { kid: 'unknown' })])
   const server = await JwksServer.start(t, known.jwk)
-  const { keys, log } = keySet(t, server, { cooldownMs: LONG })
+  const { keys, log } = keySet(t, server, { cooldownMs: 500 })
   await log.first(fetched)
   const tokens = await Promise.all(Array.from({ length: 20 }, async (_, i) => unknown.mint(CLAIMS, { kid: `unknown-${i}` })))
 
+  const firstAt = performance.now()
   await Promise.all(tokens.map(async (token) => t.rejects(keys.verify(token), BAD)))
   t.equal(server.requests.all.length, 2)
-  await t.rejects(keys.verify(tokens[0]!), BAD)
-  t.equal(server.requests.all.length, 2)
+  // A key that is published within the cooldown is not refused, however many unknown ones came before it.
+  const waiting = tokens.map(async (token) => t.rejects(keys.verify(token), BAD))
+  server.keys = [known.jwk, unknown.jwk]
+  t.match(await keys.verify(await unknown.mint(CLAIMS)), CLAIMS)
+  t.ok(performance.now() - firstAt > 499)
+  await Promise.all(waiting)
+  t.equal(server.requests.all.length, 3)
+  server.keys = [known.jwk]
+
+  t.test('what waits when all ends is told that it cannot be told', async (t) => {
+    const ending = new AbortController()
+    const { keys, log } = keySet(t, server, { cooldownMs: LONG, signal: ending.signal })
+    await log.first(fetched)
+    await t.rejects(keys.verify(tokens[0]!), BAD)
+    const waiting = t.rejects(keys.verify(tokens[1]!), AWAY)
+    ending.abort()
+    await waiting
+  })
 
   t.test('another one after that', async (t) => {
     const { keys, log } = keySet(t, server, { cooldownMs: 0 })
@@ -114,7 +131,7 @@ t.test('unknown keys cause one fetch at a time, and one per cooldown', async (t)
   })
 
   t.test('when that fails, it cannot be told whether the key is one', async (t) => {
-    const { keys, log } = keySet(t, server, { cooldownMs: LONG })
+    const { keys, log } = keySet(t, server, { cooldownMs: 0 })
     await log.first(fetched)
     server.instead = (response) => { response.writeHead(503).end() }
     for (const token of tokens.slice(0, 2)) await t.rejects(keys.verify(token), AWAY)
@@ -125,10 +142,16 @@ t.test('unknown keys cause one fetch at a time, and one per cooldown', async (t)
 t.test('a token without a kid', async (t) => {
   const [ec, rsa, otherRsa] = await Promise.all([IssuerKey.create('ES256'), IssuerKey.create('RS256'), IssuerKey.create('RS256')])
   const server = await JwksServer.start(t, { ...ec.jwk, kid: '1' }, { ...rsa.jwk, kid: '2' }, { ...otherRsa.jwk, kid: '3' })
-  const { keys } = keySet(t, server)
+  const { keys } = keySet(t, server, { cooldownMs: LONG })
   t.match(await keys.verify(await ec.mint(CLAIMS)), CLAIMS, 'is checked by the only key that fits')
-  await t.rejects(keys.verify(await rsa.mint(CLAIMS)), { ...BAD, message: /which key/ }, 'is refused where several fit')
   t.equal(server.requests.all.length, 1)
+  const newKey = await IssuerKey.create('ES256')
+  server.keys = [newKey.jwk, rsa.jwk, otherRsa.jwk]
+  t.match(await keys.verify(await newKey.mint(CLAIMS)), CLAIMS, 'may be by a new key')
+  t.equal(server.requests.all.length, 2)
+  await t.rejects(keys.verify(await rsa.mint(CLAIMS)), { ...BAD, message: /which key/ }, 'is refused where several fit')
+  await t.rejects(keys.verify(await ec.mint(CLAIMS)), BAD, 'is refused where it was signed by none')
+  t.equal(server.requests.all.length, 2, 'without being kept waiting')
 })
 
 t.test('keys that are no good are skipped, and take no others with them', async (t) => {
@@ -148,7 +171,7 @@ t.test('keys that are no good are skipped, and take no others with them', async 
   await skip('not on its curve', 'ES256', { x: 'AAAA' })
   await skip('without a curve', 'ES256', { crv: undefined })
   const server = await JwksServer.start(t, null, 'a key', { kty: 'oct', kid: 'symmetric', k: 'c2VjcmV0' }, ...skipped.map(([, , jwk]) => jwk), good.jwk)
-  const { keys, log } = keySet(t, server)
+  const { keys, log } = keySet(t, server, { cooldownMs: 0 })
   t.match(await log.first(fetched), { keys: 1, skipped: skipped.length + 3 })
   t.match(await keys.verify(await good.mint(CLAIMS)), CLAIMS)
   for (const [name, token] of skipped) await t.rejects(keys.verify(token), BAD, name)

@@ -118,6 +118,13 @@ t.test('tokens by a shared secret', async (t) => {
     t.match(client.answer, 'RTF_CREDENTIAL_TWICE')
     t.notOk(client.answer.includes(signature))
   })
+  t.test('a cookie that a browser sends along for a page of somewhere else is refused, if no Origin says that it may', async (t) => {
+    const cookie = `session=${await mint(good(), SECRET)}`
+    for (const site of ['cross-site', 'same-site']) await isRefused(t, service, { cookie, 'sec-fetch-site': site }, 403, 'RTF_FOREIGN_ORIGIN')
+    for (const site of ['same-origin', 'none']) t.match(await knock(t, service, { cookie, 'sec-fetch-site': site }), { status: 200 })
+    t.match(await knock(t, service, { cookie, 'sec-fetch-site': 'cross-site', origin: 'http://localhost:5173' }), { status: 200 })
+  })
+
   t.test('two cookies of the name are refused, the same or not', async (t) => {
     await isRefused(t, service, { cookie: `session=${token}; session=${token}` }, 400, 'RTF_CREDENTIAL_TWICE')
     await isRefused(t, service, { cookie: `session=${token}; a=b; session=` }, 400, 'RTF_CREDENTIAL_TWICE')

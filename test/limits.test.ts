@@ -98,6 +98,7 @@ t.test('TRUST_PROXY says whose X-Forwarded-For is believed', async (t) => {
     ['a list with the peer: what the client made up in front of it changes nothing', { TRUST_PROXY: '127.0.0.0/8' }, ['6.6.6.6, 1.1.1.1', '7.7.7.7, 1.1.1.1'], [200, 429]],
     ['one hop: the last address', { TRUST_PROXY: '1' }, ['6.6.6.6, 1.1.1.1', '7.7.7.7, 1.1.1.1', '1.1.1.1, 2.2.2.2'], [200, 429, 200]],
     ['two hops: the last but one', { TRUST_PROXY: '2' }, ['6.6.6.6, 1.1.1.1, 10.0.0.1', '7.7.7.7, 1.1.1.1, 10.0.0.2', '2.2.2.2, 10.0.0.1'], [200, 429, 200]],
+    ['what is no address is that of the peer', { TRUST_PROXY: '1' }, ['made up', 'x'.repeat(8_000)], [200, 429]],
     ['IPv6: a client has a /64', { TRUST_PROXY: '1' }, ['2001:db8::1', '2001:db8::2:1', '2001:db8:0:1::1'], [200, 429, 200]],
   ]
   for (const [name, env, forwarded, expected] of table) {

@@ -66,6 +66,14 @@ t.test('a ticket', async (t) => {
     t.match(await present(url, `?ticket=${got.ticket}`), { status: 401, code: 'RTF_BAD_TICKET' }, 'no second one')
   })
 
+  t.test('is not used up by what opens nothing', async (t) => {
+    const { ticket } = await ticketFor(url)
+    t.equal((await fetch(`${url}/api/realtime/events?ticket=${ticket}`, { method: 'HEAD' })).status, 200)
+    t.match(await present(url, `?ticket=${ticket}&topics=a,,b`), { status: 400 })
+    t.match(await present(url, `?ticket=${ticket}`, { accept: 'text/html' }), { status: 406 })
+    t.match(await present(url, `?ticket=${ticket}`), { status: 200 })
+  })
+
   t.test('no two are alike', async (t) => {
     const tickets = await Promise.all(Array.from({ length: 50 }, () => ticketFor(url)))
     t.equal(new Set(tickets.map(({ ticket }) => ticket)).size, 50)
@@ -325,8 +333,6 @@ t.test('tickets while Redis is away', async (t) => {
     const { ticket } = await ticketFor(service.url)
     await redis.kill()
     await toldToComeBack(t, service, ticket)
-    const head = await fetch(`${service.url}/api/realtime/events?ticket=${ticket}`, { method: 'HEAD' })
-    t.match({ status: head.status, retryAfter: head.headers.get('retry-after') }, { status: 503, retryAfter: '2' })
     const answer = await ask(service.url, '?merchantId=TEST')
     t.match({ status: answer.status, retryAfter: answer.headers.get('retry-after') }, { status: 503, retryAfter: '2' })
     t.match(await answer.json(), { code: 'RTF_AUTH_AWAY', statusCode: 503 })

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { parseCookie } from 'cookie'
-import { BadToken, CredentialTwice } from '../errors.js'
+import { BadToken, CredentialTwice, ForeignOrigin } from '../errors.js'
 
 const BEARER = /^Bearer +(\S+)$/i
 const MAX_TOKEN_BYTES = 8_192
@@ -27,13 +27,24 @@ export function bearerToken ({ raw, headers }: FastifyRequest): string | undefin
 /**
  * The token in the cookie of this name; `undefined` where there is none, or an empty one, as a log-out may leave behind.
  * @throws {CredentialTwice | BadToken} for more than one, or a token too long to be worth a look.
+ * @throws {ForeignOrigin} for one that a browser has sent along on behalf of a page of somewhere else.
  */
 export function cookieToken ({ headers }: FastifyRequest, name: string | undefined): string | undefined {
   if (name === undefined || headers.cookie === undefined) return undefined
   // One by one, because the parser keeps the first of several, which a sibling domain may have planted.
   const [token, ...more] = headers.cookie.split(';').map((pair) => parseCookie(pair)[name]).filter((value) => value !== undefined)
   if (more.length > 0) throw new CredentialTwice('cookie with a token')
-  return token === undefined || token === '' ? undefined : bounded(token)
+  if (token === undefined || token === '') return undefined
+  if (isForeign(headers)) throw new ForeignOrigin()
+  return bounded(token)
+}
+
+/**
+ * Whether a page of somewhere else makes the browser send this. What has an `Origin` has been let in by that; but an
+ * image, say, is asked for without one, and a stream that nobody can read takes a place like any other.
+ */
+function isForeign ({ origin, 'sec-fetch-site': site }: FastifyRequest['headers']): boolean {
+  return origin === undefined && (site === 'cross-site' || site === 'same-site')
 }
 
 function bounded (token: string): string {

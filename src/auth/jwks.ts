@@ -1,4 +1,5 @@
 import { createPublicKey, type JsonWebKeyInput } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { AuthAway, BadToken } from '../errors.js'
 import { Throttle } from '../log.js'
@@ -16,6 +17,12 @@ export interface KeySetOptions {
   /** How often, at most, the set is fetched because of keys that it lacks. */
   readonly cooldownMs?: number
   readonly timeoutMs?: number
+}
+
+/** What a token says of the key that it was signed by; not believed yet. */
+interface Header {
+  readonly kid?: unknown
+  readonly alg?: unknown
 }
 
 interface Key {
@@ -49,10 +56,11 @@ export class KeySet {
   #upToDate: boolean | undefined
   #flight: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
-  #lacksNothingUntil = -Infinity
+  #look: Promise<void> | undefined
+  #lookedAt = -Infinity
 
   constructor (options: KeySetOptions) {
-    this.#options = { maxAgeMs: 600_000, retryMs: 5_000, cooldownMs: 30_000, timeoutMs: 5_000, ...options }
+    this.#options = { maxAgeMs: 600_000, retryMs: 5_000, cooldownMs: 5_000, timeoutMs: 5_000, ...options }
     void this.#refresh()
   }
 
@@ -61,31 +69,58 @@ export class KeySet {
    * @throws {BadToken} if it was not; {AuthAway} if that cannot be told while the issuer is away.
    */
   async verify (token: string): Promise<Claims> {
-    const { kid, alg } = headerOf(token)
+    const header = headerOf(token)
     if (this.#keys === undefined) await this.#flight
     if (this.#keys === undefined) throw new AuthAway()
-    if (kid !== undefined && !this.#has(kid)) await this.#lookFor(kid)
-    const fitting = this.#keys.filter((key) => (kid === undefined || key.kid === kid) && (key.algorithms as readonly unknown[]).includes(alg))
-    const [key, another] = fitting
+    if (header.kid === undefined) return this.#verifyNameless(token, header)
+    if (!this.#has(header.kid)) {
+      await this.#lookAgain()
+      if (this.#upToDate !== true && !this.#has(header.kid)) throw new AuthAway()
+    }
+    return this.#keyFor(header).verify(token)
+  }
+
+  /** A token that does not name its key may be by a new one, too; anything may be, so that nobody waits for a look to be due. */
+  async #verifyNameless (token: string, header: Header): Promise<Claims> {
+    try {
+      return this.#keyFor(header).verify(token)
+    } catch (error) {
+      if (this.#untilDue() > 0) throw error
+      await this.#lookAgain()
+      return this.#keyFor(header).verify(token)
+    }
+  }
+
+  #keyFor ({ kid, alg }: Header): Key {
+    const [key, another] = this.#keys!.filter((key) => (kid === undefined || key.kid === kid) && (key.algorithms as readonly unknown[]).includes(alg))
     if (key === undefined) throw new BadToken('no published key fits its kid and alg')
     if (kid === undefined && another !== undefined) throw new BadToken('it does not say by its kid which key signed it')
-    return key.verify(token)
+    return key
   }
 
   #has (kid: unknown): boolean {
     return this.#keys?.some((key) => key.kid === kid) === true
   }
 
-  /** Perhaps the key is a new one. Anybody can make up a token by an unknown key, so that this is not asked all the time. */
-  async #lookFor (kid: unknown): Promise<void> {
-    const now = performance.now()
-    if (now < this.#lacksNothingUntil) {
-      await this.#flight
-    } else {
-      this.#lacksNothingUntil = now + this.#options.cooldownMs
-      await this.#refresh()
-    }
-    if (this.#upToDate !== true && !this.#has(kid)) throw new AuthAway()
+  #untilDue (): number {
+    return this.#lookedAt + this.#options.cooldownMs - performance.now()
+  }
+
+  /**
+   * Perhaps a key is a new one. Anybody can make up tokens by unknown keys: the issuer is asked once per cooldown at
+   * most, and all that come before that wait for it, as to refuse a good token would be final.
+   */
+  async #lookAgain (): Promise<void> {
+    this.#look ??= this.#lookWhenDue().finally(() => { this.#look = undefined })
+    return this.#look
+  }
+
+  async #lookWhenDue (): Promise<void> {
+    const ms = this.#untilDue()
+    // Rejects for the signal only: what is fetched at the end is fetched in vain, which is told.
+    if (ms > 0) await sleep(ms, undefined, { signal: this.#options.signal, ref: false }).catch(() => {})
+    this.#lookedAt = performance.now()
+    await this.#refresh()
   }
 
   /** Never rejects, and is under way once at most. */
@@ -103,8 +138,8 @@ export class KeySet {
       if (this.#upToDate !== true) log.info({ keys: this.#keys.length, skipped: published.length - this.#keys.length }, 'the key set was fetched')
       this.#upToDate = true
     } catch (error) {
-      if (signal.aborted) return
       this.#upToDate = false
+      if (signal.aborted) return
       const heldBack = this.#failureLog.pass()
       if (heldBack !== undefined) log.warn({ why: whyOf(error as Error), heldBack }, 'the key set cannot be fetched')
     }
@@ -141,9 +176,9 @@ function whyOf ({ message, cause }: Error): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message
 }
 
-function headerOf (token: string): { kid?: unknown, alg?: unknown } {
+function headerOf (token: string): Header {
   try {
-    const { kid, alg } = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString()) as { kid?: unknown, alg?: unknown }
+    const { kid, alg } = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString()) as Header
     return { kid, alg }
   } catch {
     throw new BadToken(MALFORMED) // The parser's message quotes the token.

@@ -91,7 +91,10 @@ export function byTicketOr (strategy: Strategy, tickets: Tickets): Strategy {
   }
 }
 
-/** Whether a page of this origin makes the request. Browsers send no `Origin` where a page gets what is of its own. */
+/**
+ * Whether a page of this origin makes the request. Browsers send no `Origin` where a page gets what is of its own; that
+ * it is, the browser says, or else the host that was asked, which an ingress may have rewritten.
+ */
 function isOfPage ({ headers, host }: FastifyRequest, origin: string): boolean {
   if (headers.origin !== undefined) return headers.origin === origin
   return headers['sec-fetch-site'] === 'same-origin' || isOwn(origin, host)

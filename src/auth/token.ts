@@ -59,7 +59,7 @@ export function checkClaims ({ iss, aud, exp, nbf }: Claims, { issuer, audience 
   return now < expiresAt ? expiresAt : expiresAt + LEEWAY_MS
 }
 
-/** A NumericDate (RFC 7519 §2): 1e400 is JSON, too, and becomes Infinity. */
+/** A NumericDate (RFC 7519 §2) that is finite in milliseconds, too: 1e400 is JSON, and becomes Infinity. */
 function isTime (value: unknown): value is number {
-  return Number.isFinite(value)
+  return typeof value === 'number' && Number.isFinite(value * 1_000)
 }

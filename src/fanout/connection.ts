@@ -40,7 +40,8 @@ const PORTION_BYTES = 65_536
 
 /** Writes last words to a client that is given no connection, and closes the socket. */
 export function turnAway (socket: Socket, lastWords: Buffer): void {
-  socket.on('error', onError).setTimeout(TURN_AWAY_MS, () => { socket.destroy() })
+  const tired = setTimeout(() => { socket.destroy() }, TURN_AWAY_MS)
+  socket.on('error', onError).on('close', () => { clearTimeout(tired) })
   socket.resume()
   socket.write(lastWords)
   socket.destroySoon()
@@ -72,6 +73,9 @@ export class Connection {
   #backlog: Backlog | undefined
   /** Bytes that the kernel was given and has not taken yet, as far as is known: no fewer than there are. */
   #inFlight = 0
+  /** The last block, once it is ending. */
+  #farewell: Buffer | undefined
+  #owedBefore = 0
 
   constructor ({ merchantId, filter, term, socket, maxBufferedBytes, owner }: ConnectionOptions) {
     this.merchantId = merchantId
@@ -138,21 +142,23 @@ export class Connection {
   }
 
   /**
-   * Writes all that is owed and a last block, and closes the socket once all is sent: never, if the client does not
-   * read. Says whether it did: not where it is closing already.
+   * Has a last block follow all that is owed, and the socket closed once all is sent: never, if the client does not
+   * read. Says whether it will: not where it is closing already.
    */
   end (reason: CloseReason, farewell: Buffer): boolean {
     if (this.#closing !== undefined || this.#socket.destroyed) return false
     this.#closing = reason
-    const owed = this.#backlog?.take(Infinity) ?? []
-    if (owed.length > 0) {
-      const bytes = join(owed)
-      this.#socket.write(bytes)
-      this.#owner.caughtUp(owed, bytes.length)
-    }
-    this.#socket.write(farewell)
-    this.#socket.destroySoon()
+    this.#farewell = farewell
+    this.#owedBefore = this.bufferedBytes
+    if (this.#backlog === undefined) this.#finish()
     return true
+  }
+
+  /** Whether a client whose stream ends has taken any of what it is owed since it began to end, or this was last asked. */
+  hasTaken (): boolean {
+    const before = this.#owedBefore
+    this.#owedBefore = this.bufferedBytes
+    return this.#owedBefore < before
   }
 
   /** Closes the socket at once; what is unsent is lost, and an incomplete block at the end is the client's to ignore. */
@@ -189,7 +195,7 @@ export class Connection {
   #whenTaken (): (error?: Error | null) => void {
     return (error) => {
       this.#inFlight = 0
-      if (this.#closing === undefined && (error === undefined || error === null)) this.#pay(this.#backlog!)
+      if (error === undefined || error === null) this.#pay(this.#backlog!)
     }
   }
 
@@ -201,7 +207,14 @@ export class Connection {
       this.#send(bytes)
       this.#owner.caughtUp(frames, bytes.length)
     }
-    if (this.#inFlight === 0) this.#backlog = undefined
+    if (this.#inFlight > 0) return
+    this.#backlog = undefined
+    if (this.#farewell !== undefined) this.#finish()
+  }
+
+  #finish (): void {
+    this.#socket.write(this.#farewell!)
+    this.#socket.destroySoon()
   }
 
   /**

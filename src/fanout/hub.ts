@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { Throttle } from '../log.js'
-import { decode, topicLabel, type DropReason, type Message } from '../message.js'
+import { decode, topicLabel, type DropReason, type Message, type TopicLabel } from '../message.js'
 import type { Metrics } from '../metrics.js'
 import { Batch, type Share } from './batch.js'
 import { Connection, turnAway, type CloseReason, type ConnectionOwner } from './connection.js'
 import { Deadlines } from './deadlines.js'
-import { paced, pause, type Pace } from './drain.js'
+import { paced, pause, shuffled, type Pace } from './drain.js'
 import type { Filter } from './filter.js'
 import * as frame from './frame.js'
 import { Heartbeat } from './heartbeat.js'
@@ -49,14 +49,16 @@ export interface Drain extends Pace {
   readonly delayMs: number
 }
 
-/** How long a client that was told that its stream ends may take to read that, in milliseconds. */
+/** A client that was told that its stream ends, and takes nothing of what it is owed for so long, is cut off, in milliseconds. */
 const LINGER_MS = 1_000
+/** However slowly clients read, they do not hold up the end of the service for longer. */
+const LAST_CALL_MS = 5_000
 /** A stream lives this share of its age more or less, so that those that were opened together do not end together. */
 const AGE_JITTER = 0.1
 /** A client that is sent elsewhere, alone or among few, need not wait for longer, in milliseconds. */
 const MOVE_RETRY_MS = 1_000
 /** One that came too late to an instance that is draining will reach another one. */
-const ELSEWHERE_RETRY_MS = 250
+const ELSEWHERE_RETRY_MS = 500
 /** A client that is refused for want of something waits this many times longer than one that was cut off. */
 const REFUSED_RETRY_FACTOR = 3
 /** Publishers' timestamps that are further off tell of another clock or unit, not of latency; in seconds. */
@@ -173,7 +175,9 @@ export class Hub implements ConnectionOwner {
 
   /** @internal */
   caughtUp (frames: readonly frame.EventFrame[], bytes: number): void {
-    for (const { message } of frames) this.#metrics.eventDelivered(topicLabel(message.topic))
+    const delivered = new Map<TopicLabel, number>()
+    for (const { message: { topic } } of frames) delivered.set(topicLabel(topic), (delivered.get(topicLabel(topic)) ?? 0) + 1)
+    for (const [topic, count] of delivered) this.#metrics.eventsDelivered(topic, count)
     this.#metrics.bytesSent(bytes)
   }
 
@@ -187,10 +191,14 @@ export class Hub implements ConnectionOwner {
     this.#draining = true
     this.#flush()
     const drained = new Promise<void>((resolve) => { this.#drained = resolve })
-    await paced([...this.#registry], { windowMs, hurry }, (connection) => {
+    await paced(shuffled(this.#registry), { windowMs, hurry }, (connection) => {
       this.#end(connection, 'draining', hurry.aborted ? this.#options.retryMs : MOVE_RETRY_MS)
     })
+    const lastCall = setTimeout(() => {
+      for (const connection of this.#registry) connection.destroy('draining')
+    }, LAST_CALL_MS)
     if (this.#registry.size > 0) await drained
+    clearTimeout(lastCall)
     this.#heartbeat.stop()
     this.#deadlines.stop()
   }
@@ -240,10 +248,11 @@ export class Hub implements ConnectionOwner {
     this.#metrics.bytesSent(bytes.length * sent)
   }
 
-  /** Its term is over; or it was told so, and has not read it. */
+  /** Its term is over; or it was told so a while ago, and is still there. */
   #timeIsUp (connection: Connection): void {
-    if (connection.closing) connection.destroy(connection.closeReason)
-    else this.#end(connection, connection.term, MOVE_RETRY_MS)
+    if (!connection.closing) this.#end(connection, connection.term, MOVE_RETRY_MS)
+    else if (connection.hasTaken()) this.#deadlines.set(connection, performance.now() + LINGER_MS)
+    else connection.destroy(connection.closeReason)
   }
 
   #end (connection: Connection, reason: CloseReason & frame.FarewellReason, retryMs: number): void {

@@ -50,16 +50,21 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
     url: '/events',
     exposeHeadRoute: false,
     schema: { querystring: Query },
-    onRequest: quota(app, { of: 'attempts to open a stream', max: attemptsPerMinute, windowMs: 60_000 }),
+    // Those that are sent elsewhere have been told to come soon; were they counted, they would be silenced for it.
+    onRequest: quota(app, { of: 'attempts to open a stream', max: attemptsPerMinute, windowMs: 60_000, unless: () => hub.draining }),
     errorHandler (error, request) {
       if (request.method === 'GET') metrics.connectionRejected(rejectionOf(error))
       throw error
     },
     async handler (request, reply) {
       if (request.accepts().type(['text/event-stream']) === false) throw new NotAcceptable()
-      const admission = await admit(request, request.query)
-      if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
+      if (request.method === 'HEAD') {
+        // A ticket is for one opening, and this is none.
+        if (request.query.ticket === undefined) await strategy.authenticate(request)
+        return reply.headers(STREAM_HEADERS).send()
+      }
       if (reply.raw.socket === null) throw new Pipelined()
+      const admission = await admit(request, request.query)
 
       const { ip } = request
       const socket = takeover(reply.headers(STREAM_HEADERS))
@@ -84,25 +89,25 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
 
   /** Or why it cannot be told for now, which will not last, and so must not silence an EventSource. */
   async function admit (request: FastifyRequest, query: Static<typeof Query>): Promise<Admission | Refusal> {
-    // First of all, or a ticket would be used up for nothing.
+    // What can be said without a ticket comes first, or one would be used up for nothing.
     const refusal = hub.refusal()
     if (refusal !== undefined) return refusal
+    const wanted = readTopics(query.topics)
     try {
       const { merchantId, expiresAt, topics } = await strategy.authenticate(request)
       if (query.merchantId !== undefined && query.merchantId !== merchantId) throw new ForeignMerchant()
-      return { merchantId, filter: filterOf(query.topics, topics), expiresAt }
+      return { merchantId, filter: narrowed(wanted, readTopics(topics)), expiresAt }
     } catch (error) {
-      if (error instanceof AuthAway && request.method === 'GET') return 'auth_unavailable'
+      if (error instanceof AuthAway) return 'auth_unavailable'
       throw error
     }
   }
 }
 
 /** The topics that are wanted of those that are allowed: all of these, if it is not said which. */
-function filterOf (wanted: string | undefined, allowed: string | undefined): Filter | undefined {
-  const [filter, bound] = [readTopics(wanted), readTopics(allowed)]
-  if (filter !== undefined && bound?.covers(filter) === false) throw new ForeignTicket('topics')
-  return filter ?? bound
+function narrowed (wanted: Filter | undefined, allowed: Filter | undefined): Filter | undefined {
+  if (wanted !== undefined && allowed?.covers(wanted) === false) throw new ForeignTicket('topics')
+  return wanted ?? allowed
 }
 
 function rejectionOf ({ statusCode }: FastifyError): RejectionReason {

@@ -1,4 +1,5 @@
-import rateLimit from '@fastify/rate-limit'
+import { isIP } from 'node:net'
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import plugin from 'fastify-plugin'
 import { RateExceeded } from '../errors.js'
@@ -10,7 +11,9 @@ export interface Quota {
   readonly max: number
   readonly windowMs: number
   /** Whose each is: the client address's, if not given, and that of its /64 with IPv6. */
-  readonly keyOf?: (request: FastifyRequest) => number
+  readonly keyOf?: (request: FastifyRequest) => number | string
+  /** When nothing is counted. */
+  readonly unless?: () => boolean
 }
 
 /** So many are counted for at a time, some hundred bytes each; who has not been seen for the longest is forgotten first. */
@@ -23,7 +26,12 @@ export const quotas = plugin(async (app) => {
 }, { name: 'quotas' })
 
 /** Hooks that refuse with 429 and `Retry-After` what is too much. Each call counts on its own, in this process. */
-export function quota (app: FastifyInstance, { of, max, windowMs, keyOf }: Quota): onRequestAsyncHookHandler[] {
+export function quota (app: FastifyInstance, { of, max, windowMs, keyOf = addressOf, unless = () => false }: Quota): onRequestAsyncHookHandler[] {
   if (max === 0) return []
-  return [app.rateLimit({ max, timeWindow: windowMs, cache: MAX_COUNTED, errorResponseBuilder: () => new RateExceeded(of), ...(keyOf && { keyGenerator: keyOf }) })]
+  return [app.rateLimit({ max, timeWindow: windowMs, cache: MAX_COUNTED, errorResponseBuilder: () => new RateExceeded(of), keyGenerator: keyOf, allowList: unless })]
+}
+
+/** What a proxy is believed to say need not be an address; how much of it is kept must not be the client's to choose. */
+function addressOf ({ ip, socket }: FastifyRequest): string {
+  return normalizeIP(isIP(ip) > 0 ? ip : String(socket.remoteAddress))
 }
