@@ -14,7 +14,7 @@ t.test('what is the fault of the service itself is logged, at most once a second
       throw new TypeError('a fault with a secret in it')
     }
   }
-  const { server } = await buildApp(loadConfig({}), { log, broker: new Faulty() })
+  const { server } = await buildApp(loadConfig({ DRAIN_DELAY_MS: '0' }), { log, broker: new Faulty() })
   t.teardown(() => server.close())
   const url = await server.listen({ host: '127.0.0.1', port: 0 })
   lines.length = 0

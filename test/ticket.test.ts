@@ -203,7 +203,7 @@ t.test('a ticket and the credential that it was exchanged for', async (t) => {
         return { merchantId: 'TEST', ...(expiresAt !== undefined && { expiresAt }) }
       },
     }
-    const { server } = await buildApp(loadConfig({ TICKET_TTL_S: '60' }), { log: createLog('silent'), strategy, ...deps })
+    const { server } = await buildApp(loadConfig({ TICKET_TTL_S: '60', DRAIN_DELAY_MS: '0' }), { log: createLog('silent'), strategy, ...deps })
     t.teardown(() => server.close())
     return { url: await server.listen({ host: '127.0.0.1', port: 0 }), asked }
   }
