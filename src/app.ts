@@ -36,7 +36,7 @@ export interface App {
   readonly server: FastifyInstance
   /** Serves health and metrics, where OPS_PORT takes them off the public port. */
   readonly ops: FastifyInstance | undefined
-  /** Has a close, under way or to come, take no longer than it must: all streams are ended together. */
+  /** Has a close, to come or under way, end all streams together; and one that is under way, wait for no request. */
   readonly hurry: () => void
 }
 
@@ -103,9 +103,12 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
 
   // In onClose it would be too late: Fastify waits for open streams before it gets there.
   server.addHook('preClose', async () => {
+    const hurried = hurry.signal.aborted
     await hub.drain({ delayMs: config.DRAIN_DELAY_MS, windowMs: config.DRAIN_WINDOW_MS, hurry: hurry.signal })
     closing.abort()
     const cutOff = () => { server.server.closeAllConnections() }
+    // Who asks for hurry while it is closing does not want to wait for requests, either.
+    if (hurry.signal.aborted && !hurried) return cutOff()
     setTimeout(cutOff, CLOSE_GRACE_MS).unref()
     hurry.signal.addEventListener('abort', cutOff)
   })
