@@ -38,13 +38,12 @@ if (config.REDIS_URL === undefined) introduce(config, portOf(server))
  * order.
  */
 function endOn (signal: NodeJS.Signals): void {
+  if (signal === 'SIGINT' && ending !== undefined && performance.now() - ending.since < SAME_CTRL_C_MS) return
   if (ending === undefined) {
     ending = { since: performance.now(), hurried: signal === 'SIGINT' }
     log.info({ signal }, 'ending')
     if (ending.hurried) hurry()
     grace.close()
-  } else if (signal === 'SIGINT' && performance.now() - ending.since < SAME_CTRL_C_MS) {
-    log.debug({ signal }, 'ending already')
   } else if (!ending.hurried) {
     ending.hurried = true
     log.warn({ signal }, 'ending without delay')

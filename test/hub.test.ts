@@ -206,6 +206,21 @@ t.test('a client that reads what it is owed at the end, however slowly, is left 
   t.match(await read.first((text) => text.includes('event: close')), /event: close/)
 })
 
+t.test('a client that would go on reading for long does not hold up the end', async (t) => {
+  const hub = createHub(t, { maxBufferedBytes: 100_000_000 })
+  const { socket, client, read } = await pair(t)
+  const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  client.pause()
+  await fill(hub, connection, 40_000_000)
+  client.removeAllListeners('data').on('data', () => { client.pause() })
+  const reading = setInterval(() => { client.resume() }, 20)
+  t.teardown(() => { clearInterval(reading) })
+  await end(hub)
+  t.ok(socket.destroyed)
+  t.equal(connection.closeReason, 'draining')
+  t.notOk(read.all.at(-1)?.includes('event: close'))
+})
+
 t.test('a client that is turned away and keeps talking instead of reading is cut off', async (t) => {
   const hub = createHub(t)
   const { socket, client } = await pair(t)
