@@ -57,6 +57,7 @@ t.test('publishing over HTTP', async (t) => {
     ['__proto__', '{"__proto__":{"a":1},"type":"custom"}', 400, 'FST_ERR_CTP_INVALID_JSON_BODY'],
     ['no type', '{}', 400, 'RTF_BAD_EVENT'], ['a missing field', '{"type":"progress"}', 400, 'RTF_BAD_EVENT'],
     ['a bad one among good ones', JSON.stringify([progress(1), progress(2, { progress: 101 })]), 400, 'RTF_BAD_EVENT'],
+    ['one nested deeper than the stack goes', `{"type":"custom","a":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 400, 'RTF_BAD_EVENT'],
     ['a type with a line break', '{"type":"a\\r\\nb"}', 400, 'RTF_BAD_EVENT'], ['a reserved type', '{"type":"close"}', 400, 'RTF_BAD_EVENT'],
     ['an event of 64 KiB + 1', `{"type":"custom","a":"${'x'.repeat(65_536 - 23)}"}`, 413, 'RTF_EVENT_TOO_LARGE'],
     ['plain text', JSON.stringify(progress(1)), 415, 'FST_ERR_CTP_INVALID_MEDIA_TYPE', { type: 'text/plain' }],

@@ -45,7 +45,7 @@ export const publishRoute: FastifyPluginAsyncTypebox<PublishOptions> = async (ap
       const { merchantId } = request.params
       const events = publishableEvents(request.body)
       const publications = events.map(({ type }, i): Publication => {
-        const payload = JSON.stringify(events[i])
+        const payload = textOf(events[i], i)
         if (Buffer.byteLength(payload) > maxMessageBytes) throw new EventTooLarge(`event ${i}`, maxMessageBytes)
         return { channel: channelOf(channelPrefix, { merchantId, topic: type }), payload }
       })
@@ -59,6 +59,15 @@ export const publishRoute: FastifyPluginAsyncTypebox<PublishOptions> = async (ap
       return reply.code(202).send({ published: events.length })
     },
   })
+}
+
+function textOf (event: unknown, i: number): string {
+  try {
+    return JSON.stringify(event)
+  } catch {
+    // JSON.parse goes to any depth, JSON.stringify as far as the stack.
+    throw new BadEvent(`event ${i}`, 'is nested too deeply')
+  }
 }
 
 function publishableEvents (body: unknown) {
