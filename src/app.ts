@@ -161,6 +161,8 @@ async function createServer ({ TRUST_PROXY }: Config, log: FastifyBaseLogger): P
     frameworkErrors: (_error, _request, reply) => { if (!cutOffFlood(reply as FastifyReply)) void (reply as FastifyReply).send(new BadPath()) },
     clientErrorHandler: answerBadHttp,
   })
+  // As many as the head has room for. Node.js drops those beyond the thousandth and says nothing, a second Authorization among them.
+  server.server.maxHeadersCount = 0
   server.removeContentTypeParser('text/plain')
   await server.register(failures)
   await server.register(pipelining)
