@@ -119,6 +119,9 @@ t.test('PUBLISH_KEY', async (t) => {
     for (const key of [undefined, '', 'Bearer', 'Bearer ', `Basic ${KEY}`, KEY, `Bearer ${KEY}x`, `Bearer ${KEY.slice(1)}`, `Bearer ${KEY},${OTHER_KEY}`, `Bearer ${KEY} ${OTHER_KEY}`]) {
       t.equal(await status(key), 401, String(key))
     }
+    const twice = new RawClient(t, service.port, `POST /api/realtime/merchants/TEST/events HTTP/1.1\r\nHost: x\r\n${`Authorization: Bearer ${KEY}\r\n`.repeat(2)}Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`)
+    await twice.closed
+    t.match(twice.answer, /^HTTP\/1\.1 400 [^]*RTF_CREDENTIAL_TWICE/)
     t.ok((await service.publish('TEST', progress(1))).headers.get('www-authenticate'))
     t.notMatch(JSON.stringify(service.log.all), KEY, 'a key is never logged')
     t.equal((await service.publish('not a merchant', progress(1))).status, 401, 'who has no key learns nothing')
