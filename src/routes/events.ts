@@ -1,3 +1,4 @@
+import { setImmediate as outOfParser } from 'node:timers/promises'
 import accepts from '@fastify/accepts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type, type Static } from '@sinclair/typebox'
@@ -63,9 +64,10 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
     },
     async handler (request, reply) {
       if (request.accepts().type(['text/event-stream']) === false) throw new NotAcceptable()
+      if (reply.raw.socket === null) throw new Pipelined()
+      await outOfParser()
       const admission = await admit(request, request.query)
       if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send()
-      if (reply.raw.socket === null) throw new Pipelined()
 
       const { ip } = request
       const socket = takeover(reply.headers(STREAM_HEADERS))
