@@ -19,6 +19,7 @@ import { eventsRoute } from './routes/events.js'
 import { answerBadHttp, failures } from './routes/failures.js'
 import { healthRoutes } from './routes/health.js'
 import { metricsRoute } from './routes/metrics.js'
+import { cutOffFlood, pipelining } from './routes/pipelining.js'
 import { publishRoute } from './routes/publish.js'
 import { quotas } from './routes/quota.js'
 import { ticketRoute } from './routes/ticket.js'
@@ -160,11 +161,14 @@ async function createServer ({ TRUST_PROXY }: Config, log: FastifyBaseLogger): P
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     // A path that cannot be decoded. Fastify's message repeats it, with the query, where credentials travel.
-    frameworkErrors: (_error, _request, reply) => { void (reply as FastifyReply).send(new BadPath()) },
+    frameworkErrors: (_error, _request, reply) => { if (!cutOffFlood(reply as FastifyReply)) void (reply as FastifyReply).send(new BadPath()) },
     clientErrorHandler: answerBadHttp,
   })
+  // As many as the head has room for. Node.js drops those beyond the thousandth and says nothing, a second Authorization among them.
+  server.server.maxHeadersCount = 0
   server.removeContentTypeParser('text/plain')
   await server.register(failures)
+  await server.register(pipelining)
   return server
 }
 

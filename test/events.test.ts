@@ -96,6 +96,19 @@ t.test('the stream', async (t) => {
     t.notMatch(client.answer, /status.:.ok/)
   })
 
+  t.test('what is pipelined behind a request with a body is not answered, and does no harm', async (t) => {
+    const stream = (more: string) => `GET /api/realtime/events?merchantId=r HTTP/1.1\r\nHost: x\r\n${more}`
+    const next = 'POST /api/realtime/ticket?merchantId=r HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'
+    for (const request of [stream('Content-Length: 5\r\n\r\n12345'), stream('Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n'), stream('\r\n')]) {
+      for (const behind of [next, next + next, next + stream('\r\n'), stream('Content-Length: 2\r\n\r\n{}') + next]) {
+        const client = new RawClient(t, service.port, request + behind)
+        await Promise.race([client.closed, client.until('connected').catch(() => { /* It is closed. */ })])
+        await Stream.open(t, service.streamUrl('r'))
+        t.notMatch(client.answer, /expiresAt|HTTP[^]*HTTP/)
+      }
+    }
+  })
+
   t.test('a client that leaves before its stream begins leaves nothing behind', async (t) => {
     const client = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=hasty HTTP/1.1\r\nHost: x\r\n\r\n')
     const before = await service.metric('fanout_recipients_sum')

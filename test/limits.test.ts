@@ -180,3 +180,22 @@ t.test('who does not say what they want is cut off, and nobody else', async (t) 
   t.equal((await stream.published(1)).length, 1)
   t.equal(await service.metric('connections'), 1)
 })
+
+t.test('who sends on and on and waits for no answer is cut off', async (t) => {
+  const service = await Service.start(t)
+  const pipelined = new RawClient(t, service.port, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(16) + 'GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await pipelined.closed
+  t.equal(pipelined.answer.match(/HTTP\/1\.1 200 /g)?.length, 17, 'a few in a row are answered, in order')
+  t.ok(pipelined.answer.endsWith('{"status":"ready"}'))
+
+  for (const path of ['/metrics', '/nowhere', '/%zz']) {
+    t.test(path, async (t) => {
+      const before = await service.heap()
+      const floods = Array.from({ length: 10 }, () => new RawClient(t, service.port, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(20_000)))
+      await Promise.all(floods.map(({ closed }) => closed))
+      for (const { answer } of floods) t.ok(answer.split('HTTP/1.1 ').length < 1_000, 'few were answered')
+      const grown = await service.heap() - before
+      t.ok(grown < 10 * 2 ** 20, `${grown} bytes more`)
+    })
+  }
+})

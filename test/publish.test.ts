@@ -57,6 +57,7 @@ t.test('publishing over HTTP', async (t) => {
     ['__proto__', '{"__proto__":{"a":1},"type":"custom"}', 400, 'FST_ERR_CTP_INVALID_JSON_BODY'],
     ['no type', '{}', 400, 'RTF_BAD_EVENT'], ['a missing field', '{"type":"progress"}', 400, 'RTF_BAD_EVENT'],
     ['a bad one among good ones', JSON.stringify([progress(1), progress(2, { progress: 101 })]), 400, 'RTF_BAD_EVENT'],
+    ['one nested deeper than the stack goes', `{"type":"custom","a":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 400, 'RTF_BAD_EVENT'],
     ['a type with a line break', '{"type":"a\\r\\nb"}', 400, 'RTF_BAD_EVENT'], ['a reserved type', '{"type":"close"}', 400, 'RTF_BAD_EVENT'],
     ['an event of 64 KiB + 1', `{"type":"custom","a":"${'x'.repeat(65_536 - 23)}"}`, 413, 'RTF_EVENT_TOO_LARGE'],
     ['plain text', JSON.stringify(progress(1)), 415, 'FST_ERR_CTP_INVALID_MEDIA_TYPE', { type: 'text/plain' }],
@@ -118,6 +119,9 @@ t.test('PUBLISH_KEY', async (t) => {
     for (const key of [undefined, '', 'Bearer', 'Bearer ', `Basic ${KEY}`, KEY, `Bearer ${KEY}x`, `Bearer ${KEY.slice(1)}`, `Bearer ${KEY},${OTHER_KEY}`, `Bearer ${KEY} ${OTHER_KEY}`]) {
       t.equal(await status(key), 401, String(key))
     }
+    const twice = new RawClient(t, service.port, `POST /api/realtime/merchants/TEST/events HTTP/1.1\r\nHost: x\r\n${`Authorization: Bearer ${KEY}\r\n`.repeat(2)}Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`)
+    await twice.closed
+    t.match(twice.answer, /^HTTP\/1\.1 400 [^]*RTF_CREDENTIAL_TWICE/)
     t.ok((await service.publish('TEST', progress(1))).headers.get('www-authenticate'))
     t.notMatch(JSON.stringify(service.log.all), KEY, 'a key is never logged')
     t.equal((await service.publish('not a merchant', progress(1))).status, 401, 'who has no key learns nothing')

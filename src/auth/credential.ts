@@ -11,15 +11,23 @@ export function bearerOf (authorization: string | undefined): string | undefined
 }
 
 /**
+ * The request's `Authorization` header; `undefined` where it has none.
+ * @throws {CredentialTwice} for more than one: node:http keeps the first and says nothing, a proxy may have checked the last.
+ */
+export function authorizationOf ({ raw, headers }: FastifyRequest): string | undefined {
+  const count = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
+  if (count > 1) throw new CredentialTwice('Authorization header')
+  return headers.authorization
+}
+
+/**
  * The token of the request's `Authorization` header; `undefined` where it has none.
  * @throws {CredentialTwice | BadToken} for more than one, another scheme, or a token too long to be worth a look.
  */
-export function bearerToken ({ raw, headers }: FastifyRequest): string | undefined {
-  // node:http keeps the first of several and says nothing, whereas a proxy may have checked the last.
-  const count = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
-  if (count === 0) return undefined
-  if (count > 1) throw new CredentialTwice('Authorization header')
-  const token = bearerOf(headers.authorization)
+export function bearerToken (request: FastifyRequest): string | undefined {
+  const authorization = authorizationOf(request)
+  if (authorization === undefined) return undefined
+  const token = bearerOf(authorization)
   if (token === undefined) throw new BadToken('the Authorization header is not of the form Bearer <token>')
   return bounded(token)
 }

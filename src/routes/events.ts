@@ -1,3 +1,4 @@
+import { setImmediate as outOfParser } from 'node:timers/promises'
 import accepts from '@fastify/accepts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type, type Static } from '@sinclair/typebox'
@@ -64,6 +65,7 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
         return reply.headers(STREAM_HEADERS).send()
       }
       if (reply.raw.socket === null) throw new Pipelined()
+      await outOfParser()
       const admission = await admit(request, request.query)
 
       const { ip } = request

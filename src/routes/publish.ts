@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { authorizationOf } from '../auth/credential.js'
 import type { PublishKeys } from '../auth/publish-keys.js'
 import { BrokerUnavailable, type Broker, type Publication } from '../broker/broker.js'
 import { BadBatch, BadEvent, BadMerchantId, BadPublishKey, BrokerAway, EventTooLarge, NotFound } from '../errors.js'
@@ -34,9 +35,9 @@ export const publishRoute: FastifyPluginAsyncTypebox<PublishOptions> = async (ap
     bodyLimit: MAX_BATCH * (maxMessageBytes + 1) + 1,
     // Before the body is read: nobody without a key can make the service take in megabytes.
     onRequest: [
-      async ({ headers }) => {
+      async (request) => {
         if (keys.none && !openWithoutKeys) throw new NotFound()
-        if (!keys.none && keys.indexOf(headers.authorization) === -1) throw new BadPublishKey()
+        if (!keys.none && keys.indexOf(authorizationOf(request)) === -1) throw new BadPublishKey()
       },
       ...quota(app, { of: 'requests to publish', max: requestsPerSecond, windowMs: 1_000, keyOf: ({ headers }) => keys.indexOf(headers.authorization) }),
       async ({ params }) => { if (!isMerchantId(params.merchantId)) throw new BadMerchantId() },
@@ -45,7 +46,7 @@ export const publishRoute: FastifyPluginAsyncTypebox<PublishOptions> = async (ap
       const { merchantId } = request.params
       const events = publishableEvents(request.body)
       const publications = events.map(({ type }, i): Publication => {
-        const payload = JSON.stringify(events[i])
+        const payload = textOf(events[i], i)
         if (Buffer.byteLength(payload) > maxMessageBytes) throw new EventTooLarge(`event ${i}`, maxMessageBytes)
         return { channel: channelOf(channelPrefix, { merchantId, topic: type }), payload }
       })
@@ -59,6 +60,15 @@ export const publishRoute: FastifyPluginAsyncTypebox<PublishOptions> = async (ap
       return reply.code(202).send({ published: events.length })
     },
   })
+}
+
+function textOf (event: unknown, i: number): string {
+  try {
+    return JSON.stringify(event)
+  } catch {
+    // JSON.parse goes to any depth, JSON.stringify as far as the stack.
+    throw new BadEvent(`event ${i}`, 'is nested too deeply')
+  }
 }
 
 function publishableEvents (body: unknown) {

@@ -8,8 +8,10 @@ import type { FastifyReply } from 'fastify'
  * chunks. Request, response and parser become garbage, which makes an idle stream several KB lighter, and nothing that
  * the client may still send can be answered into the stream. Headers that hooks have set (CORS) are kept.
  *
- * The reply is spent, whatever comes of it. To be called only for a request whose turn to be answered has come: its
- * response has a socket.
+ * The reply is spent, whatever comes of it. To be called only for a request whose turn to be answered has come (its
+ * response has a socket), and never in the turn of the event loop that has read the request: with a body, node:http runs
+ * microtasks while its parser is at work, which would find itself freed when it goes on to the next request, and throw
+ * where nobody can catch it.
  *
  * @returns the socket, with the head written and no listeners, so that whoever takes it must see to its errors at once;
  *   `undefined` if the client has left.

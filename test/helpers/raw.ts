@@ -9,8 +9,8 @@ export class RawClient {
   readonly socket: Socket
   readonly closed: Promise<void>
 
-  constructor (t: Test, port: number, request = '') {
-    this.socket = connect(port, '127.0.0.1').setEncoding('utf8')
+  constructor (t: Test, port: number, request = '', { host = '127.0.0.1', localAddress }: { readonly host?: string, readonly localAddress?: string } = {}) {
+    this.socket = connect({ port, host, localAddress }).setEncoding('utf8')
     t.teardown(() => { this.socket.destroy() })
     this.socket.on('data', (text: string) => { this.#answers.add(this.answer + text) })
     this.socket.on('error', () => { /* 'close' follows. */ })

@@ -19,10 +19,11 @@ export class Service {
   readonly printed: string[] = []
   readonly exit: Promise<{ code: number | null, signal: NodeJS.Signals | null }>
   readonly #process: ChildProcess
-  #ports: readonly number[] = []
+  #origins: readonly URL[] = []
 
-  private constructor (env: Environment, cwd = process.cwd()) {
-    const child = spawn(process.execPath, ['--expose-gc', '--import', resolve('test/helpers/collect-garbage.js'), resolve('dist/server.js')], {
+  private constructor (env: Environment, cwd = process.cwd(), launcher: readonly string[] = []) {
+    const [program, ...args] = [...launcher, process.execPath, '--expose-gc', '--import', resolve('test/helpers/collect-garbage.js'), resolve('dist/server.js')]
+    const child = spawn(program, args, {
       cwd,
       env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'debug', DRAIN_DELAY_MS: '0', DRAIN_WINDOW_MS: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -41,12 +42,15 @@ export class Service {
     void this.exit.then(() => { this.log.end(`the service ended: ${this.printed.join('\n')}`) })
   }
 
-  /** Started and listening. */
-  static async start (t: Test, env: Environment = {}, cwd?: string): Promise<Service> {
-    const service = new Service(env, cwd)
+  /**
+   * Started and listening.
+   * @param launcher a command that becomes the one that is appended to it.
+   */
+  static async start (t: Test, env: Environment = {}, cwd?: string, launcher?: readonly string[]): Promise<Service> {
+    const service = new Service(env, cwd, launcher)
     t.teardown(() => service.stop())
     const lines = await service.log.count(env.OPS_PORT === undefined ? 1 : 2, ({ msg }) => msg.startsWith('listening at'))
-    service.#ports = lines.map(({ msg }) => Number(new URL(msg.slice('listening at '.length)).port))
+    service.#origins = lines.map(({ msg }) => new URL(msg.slice('listening at '.length)))
     return service
   }
 
@@ -62,15 +66,15 @@ export class Service {
   }
 
   get port (): number {
-    return this.#ports[0]!
+    return Number(this.#origins[0]!.port)
   }
 
   get url (): string {
-    return `http://127.0.0.1:${this.port}`
+    return this.#origins[0]!.origin
   }
 
   get opsUrl (): string {
-    return `http://127.0.0.1:${this.#ports[1]}`
+    return this.#origins[1]!.origin
   }
 
   streamUrl (merchantId: string, query = ''): string {
@@ -118,7 +122,7 @@ export class Service {
   }
 
   async #scrape (series: string): Promise<number> {
-    const answer = await fetch(`${this.#ports.length > 1 ? this.opsUrl : this.url}/metrics`)
+    const answer = await fetch(`${this.#origins.length > 1 ? this.opsUrl : this.url}/metrics`)
     const line = (await answer.text()).split('\n').find((line) => line.startsWith(`${series} `))
     if (line === undefined) throw new Error(`no series ${series}`)
     return Number(line.slice(line.lastIndexOf(' ')))

@@ -1,15 +1,18 @@
-// Runs before the tests: they are worth nothing without a real Redis, so they do not begin without one.
+// Runs before the tests: they are worth nothing without a real Redis, so they do not begin without one. Without `ip` they
+// are worth less, and say so (test/vanished.test.ts).
 import { spawnSync } from 'node:child_process'
 
 const succeeds = (...command) => spawnSync(command[0], command.slice(1), { stdio: 'ignore' }).status === 0
 const haveRedis = () => succeeds('redis-server', '--version') && succeeds('redis-cli', '--version')
+const haveIp = () => process.platform !== 'linux' || succeeds('ip', '-V')
 
-if (!haveRedis()) {
+const missing = [...(haveRedis() ? [] : ['redis-server']), ...(haveIp() ? [] : ['iproute2'])]
+if (missing.length > 0) {
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
   if (succeeds(...sudo, 'apt-get', '--version')) {
-    console.error('redis-server is missing: installing it with apt-get')
+    console.error(`installing with apt-get what is missing: ${missing.join(' ')}`)
     const aptGet = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q']
-    for (const task of [['update'], ['install', '-y', '--no-install-recommends', 'redis-server']]) {
+    for (const task of [['update'], ['install', '-y', '--no-install-recommends', ...missing]]) {
       const [program, ...args] = [...aptGet, ...task]
       // Output goes to standard error: standard output is the tests'.
       spawnSync(program, args, { stdio: ['ignore', 2, 2] })
