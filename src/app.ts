@@ -158,7 +158,7 @@ async function createServer ({ TRUST_PROXY }: Config, log: FastifyBaseLogger): P
     routerOptions: { maxParamLength: 16_384 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
     // A path that cannot be decoded. Fastify's message repeats it, with the query, where credentials travel.
-    frameworkErrors: (_error, _request, reply) => { if (!cutOffFlood(reply as FastifyReply)) void (reply as FastifyReply).send(new BadPath()) },
+    frameworkErrors: (_error, _request, reply) => { if (!cutOffFlood(reply)) void (reply as FastifyReply).send(new BadPath()) },
     clientErrorHandler: answerBadHttp,
   })
   // As many as the head has room for. Node.js drops those beyond the thousandth and says nothing, a second Authorization among them.
