@@ -154,8 +154,13 @@ function isNetwork (value: string): boolean {
 }
 
 function refused (name: keyof Raw, got: unknown, takes: string): ConfigError {
-  const shown = got === undefined ? 'nothing' : SECRETS.has(name) ? 'a value that is not shown, being secret' : JSON.stringify(got)
+  const shown = got === undefined ? 'nothing' : SECRETS.has(name) ? 'a value that is not shown, being secret' : withoutSecrets(JSON.stringify(got))
   return new ConfigError(`${name} got ${shown}; it takes ${takes}`)
+}
+
+/** What looks like the user and the query of a URL, where passwords and keys travel, is left out. */
+function withoutSecrets (text: string): string {
+  return text.replace(/\/\/.*@/, '//…@').replace(/\?.*(?=")/, '?…')
 }
 
 const list = (value: string | undefined): readonly string[] => value === undefined ? [] : value.split(',')

@@ -163,6 +163,7 @@ t.test('who does not say what they want is cut off, and nobody else', async (t) 
   }
   const silent = new RawClient(t, service.port)
   const slow = new RawClient(t, service.port, 'GET /healthz HTTP/1.1\r\nX: ')
+  const slowBody = new RawClient(t, service.port, 'POST /api/realtime/merchants/TEST/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"')
   // One that does not take the end for an end, and goes on.
   const stubborn = connect({ port: service.port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => { /* 'close' follows. */ }).resume()
   stubborn.write('GET /healthz HTTP/1.1\r\nX: ')
@@ -170,11 +171,17 @@ t.test('who does not say what they want is cut off, and nobody else', async (t) 
   const gone = new Promise<void>((resolve) => { stubborn.on('close', () => { resolve() }) })
   const dripping = setInterval(() => {
     slow.send('x')
+    slowBody.send('x')
     stubborn.write('x')
   }, 1_000)
   t.teardown(() => { clearInterval(dripping) })
   await Promise.all([cutOff(silent), cutOff(slow), gone])
   t.ok(performance.now() - startedAt < 20_000)
+  // A body has more time than a head, and no more of it for each byte.
+  await slowBody.closed
+  t.match(slowBody.answer, /^HTTP\/1\.1 408 [^]*RTF_REQUEST_TIMEOUT/)
+  const ms = performance.now() - startedAt
+  t.ok(ms > 29_000 && ms < 40_000, `${ms} ms`)
 
   await service.publish('TEST', progress(1))
   t.equal((await stream.published(1)).length, 1)

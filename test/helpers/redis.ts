@@ -10,31 +10,38 @@ const run = promisify(execFile)
 /** A real redis-server of a test's own, on a port that was free; it goes when the test goes. */
 export class TestRedis {
   readonly port: number
+  readonly #password: string
   #process: ChildProcess | undefined
 
-  private constructor (port: number) {
+  private constructor (port: number, password: string) {
     this.port = port
+    this.#password = password
   }
 
   get url (): string {
-    return `redis://127.0.0.1:${this.port}`
+    return this.urlWith(this.#password)
   }
 
-  static async start (t: Test): Promise<TestRedis> {
-    const redis = await TestRedis.absent(t)
+  static async start (t: Test, password?: string): Promise<TestRedis> {
+    const redis = await TestRedis.absent(t, password)
     await redis.start()
     return redis
   }
 
   /** Not running yet; {@link TestRedis.start} starts it. */
-  static async absent (t: Test): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort())
+  static async absent (t: Test, password = ''): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort(), password)
     t.teardown(() => redis.kill())
     return redis
   }
 
+  /** Its address, with this password or none. */
+  urlWith (password: string): string {
+    return `redis://${password === '' ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${this.port}`
+  }
+
   async start (): Promise<void> {
-    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--requirepass', this.#password], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
     await linesOf(child.stdout).first((line) => line.includes('Ready to accept connections'))
   }
@@ -59,7 +66,7 @@ export class TestRedis {
 
   /** What redis-cli prints. */
   async cli (...args: string[]): Promise<string> {
-    const { stdout } = await run('redis-cli', ['-p', String(this.port), ...args])
+    const { stdout } = await run('redis-cli', ['-p', String(this.port), ...args], { env: { ...process.env, ...(this.#password !== '' && { REDISCLI_AUTH: this.#password }) } })
     return stdout.trim()
   }
 }

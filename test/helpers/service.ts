@@ -17,6 +17,8 @@ export class Service {
   readonly log = new Arrivals<LogLine>()
   /** All that it printed that is no line of its log. */
   readonly printed: string[] = []
+  /** All that it printed, as it came. */
+  readonly output: string[] = []
   readonly exit: Promise<{ code: number | null, signal: NodeJS.Signals | null }>
   readonly #process: ChildProcess
   #origins: readonly URL[] = []
@@ -32,6 +34,7 @@ export class Service {
     // 'close' comes when all that it printed has been read, 'exit' may come before.
     this.exit = once(child, 'close').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }))
     const take = (line: string) => {
+      this.output.push(line)
       if (line.startsWith('{')) this.log.add(JSON.parse(line) as LogLine)
       else this.printed.push(line)
     }
