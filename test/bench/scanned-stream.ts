@@ -6,6 +6,8 @@ import type { Tally } from './tally.js'
 export interface StreamOptions {
   readonly port: number
   readonly path: string
+  /** What the client shows of who it is. */
+  readonly token?: string
   readonly first: number
   readonly step: number
   readonly story: Story
@@ -45,7 +47,7 @@ export class ScannedStream implements BenchStream {
   #greeting: { readonly resolve: () => void, readonly reject: (error: Error) => void } | undefined
   #closing = false
 
-  constructor ({ port, path, first, step, tally }: StreamOptions) {
+  constructor ({ port, path, token, first, step, tally }: StreamOptions) {
     this.#tally = tally
     this.#step = step
     this.#due = first
@@ -62,12 +64,13 @@ export class ScannedStream implements BenchStream {
       },
     })
     this.#socket.on('error', () => { /* 'close' follows. */ }).on('close', () => { this.#closed() })
-    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n\r\n`)
+    const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`
+    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n${authorization}\r\n`)
   }
 
   close (): void {
     this.#closing = true
-    this.#socket.destroy()
+    this.#socket.resetAndDestroy() // No port is kept for a while (TIME_WAIT): the next thousands need them.
   }
 
   #read (bytes: number): void {

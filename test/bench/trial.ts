@@ -6,13 +6,14 @@ import type { Story } from './event.js'
 import { fileLimit, rssOf, type CpuTime } from './proc.js'
 import type { Publication, Publisher } from './publisher.js'
 import { BenchRedis } from './redis.js'
-import type { Scenario } from './scenarios.js'
+import type { LoadScenario } from './scenarios.js'
 import { ServerUnderTest, type Design } from './server.js'
 import { percent, remarkOnOthers, Spending, type Shares } from './spending.js'
 import { Worker } from './worker.js'
 
 /** What one scenario did to one design. */
-export interface Trial {
+export interface LoadTrial {
+  readonly kind: 'load'
   readonly scenario: string
   readonly design: string
   /** That were open while it was measured. */
@@ -62,7 +63,7 @@ const BUSY = 0.9
 const LATE_MS = 20
 
 /** Runs one scenario against one design, in processes that are gone when it is over. */
-export async function tryOut (scenario: Scenario, design: Design): Promise<Trial> {
+export async function tryOut (scenario: LoadScenario, design: Design): Promise<LoadTrial> {
   return await withProcesses(async (started) => {
     const redis = started(await BenchRedis.start())
     const server = started(await ServerUnderTest.start(design, redis.url))
@@ -81,7 +82,7 @@ interface Processes {
 
 const pidsOf = ({ server, redis, clients, publisher }: Processes) => ({ server: server.pid, redis: redis.pid, clients: clients.pid, publisher: publisher.pid })
 
-async function measure (scenario: Scenario, design: Design, processes: Processes): Promise<Trial> {
+async function measure (scenario: LoadScenario, design: Design, processes: Processes): Promise<LoadTrial> {
   const { server, clients, publisher } = processes
   const { merchants, messagesPerSecond, seconds, sampleEvery } = scenario
   const wanted = Math.min(scenario.clients, Math.floor((fileLimit() - SPARE_FILES) / design.filesPerClient))
@@ -107,6 +108,7 @@ async function measure (scenario: Scenario, design: Design, processes: Processes
   const { shares, times } = spending.spent()
 
   const trial = {
+    kind: 'load' as const,
     scenario: scenario.name,
     design: design.name,
     clients: open,
@@ -147,7 +149,7 @@ async function connect ({ server, clients }: Processes, { merchants, wanted }: {
 }
 
 /** What is out of the ordinary, and what may have been measured in the place of the server. */
-function remarks (trial: Omit<Trial, 'notes'>, { doubled, skipped, corrupt, unexpected, ended }: ClientsReport, publication: Publication | undefined): Array<string | false> {
+function remarks (trial: Omit<LoadTrial, 'notes'>, { doubled, skipped, corrupt, unexpected, ended }: ClientsReport, publication: Publication | undefined): Array<string | false> {
   const { delivered, expected, heartbeats, rssAfterwards, clientsBusy, publisherLateMs, shares } = trial
   return [
     publication === undefined && `${heartbeats} heartbeats came`,
