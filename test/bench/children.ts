@@ -9,6 +9,23 @@ export function tracked<C extends ChildProcess> (child: C): C {
   return child
 }
 
+/** Does some work with processes that are gone when it is over: those that it passes to `started`. */
+export async function withProcesses<T> (work: (started: <P extends Mortal>(process: P) => P) => Promise<T>): Promise<T> {
+  const all: Mortal[] = []
+  try {
+    return await work((process) => {
+      all.push(process)
+      return process
+    })
+  } finally {
+    for (const process of all) process.kill()
+  }
+}
+
+export interface Mortal {
+  kill (): void
+}
+
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })

@@ -1,6 +1,7 @@
 /* The load generator: a process that holds all clients of a run. */
 import { performance } from 'node:perf_hooks'
 import { micros } from './clock.js'
+import type { Story } from './event.js'
 import { ParsedStream } from './parsed-stream.js'
 import { percentile } from './percentile.js'
 import { ScannedStream, type BenchStream } from './scanned-stream.js'
@@ -13,6 +14,9 @@ interface Crowd {
   readonly from: number
   readonly to: number
   readonly merchants: number
+  readonly story: Story
+  /** The number of the first event that they are to get: it is the first merchant's. */
+  readonly since: number
   /** Whether they parse all they get, instead of scanning it. */
   readonly parsing: boolean
   readonly withinMs: number
@@ -26,14 +30,14 @@ const streams: BenchStream[] = []
 let loop = performance.eventLoopUtilization()
 
 /** Opens the crowd's streams, for no longer than it may take; how many streams are open in all. */
-async function open ({ port, from, to, merchants, parsing, withinMs }: Crowd): Promise<number> {
+async function open ({ port, from, to, merchants, story, since, parsing, withinMs }: Crowd): Promise<number> {
   const deadline = performance.now() + withinMs
   const Stream = parsing ? ParsedStream : ScannedStream
   let next = from
   const openInTurn = async () => {
     while (next < to && performance.now() < deadline) {
       const merchant = next++ % merchants
-      const stream = new Stream({ port, path: `/api/realtime/events?merchantId=m${merchant}`, first: merchant, step: merchants, tally })
+      const stream = new Stream({ port, path: `/api/realtime/events?merchantId=m${merchant}`, first: since + merchant, step: merchants, story, tally })
       const timer = setTimeout(() => { stream.close() }, deadline - performance.now())
       try {
         await stream.greeted

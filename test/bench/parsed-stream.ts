@@ -1,6 +1,6 @@
 import { get, type ClientRequest, type IncomingMessage } from 'node:http'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import { decode, encode, TOPIC } from './event.js'
+import { decode, encode, topicOf, type Story } from './event.js'
 import type { BenchStream, StreamOptions } from './scanned-stream.js'
 import type { Tally } from './tally.js'
 
@@ -13,13 +13,15 @@ export class ParsedStream implements BenchStream {
   readonly #request: ClientRequest
   readonly #tally: Tally
   readonly #step: number
+  readonly #story: Story
   #due: number
   #open = false
   #closing = false
 
-  constructor ({ port, path, first, step, tally }: StreamOptions) {
+  constructor ({ port, path, first, step, story, tally }: StreamOptions) {
     this.#tally = tally
     this.#step = step
+    this.#story = story
     this.#due = first
     this.#request = get({ host: '127.0.0.1', port, path, agent: false, headers: { accept: 'text/event-stream' } })
     this.greeted = new Promise((resolve, reject) => {
@@ -52,12 +54,12 @@ export class ParsedStream implements BenchStream {
   }
 
   #event ({ event, data }: EventSourceMessage): void {
-    if (event !== TOPIC) {
+    if (event === undefined || event === 'close') {
       this.#tally.unexpected++
       return
     }
     const { number, publishedAt, timestamp } = decode(data)
-    if (encode({ number, publishedAt, timestamp }) !== data) this.#tally.corrupt++
+    if (event !== topicOf(number, this.#story) || encode({ number, publishedAt, timestamp }, this.#story) !== data) this.#tally.corrupt++
     this.#due = this.#tally.arrived(number, this.#due, this.#step)
     if (this.#tally.isSample(number)) this.#tally.timed(publishedAt)
   }

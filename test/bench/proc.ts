@@ -27,6 +27,12 @@ export function rssOf (pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024
 }
 
+/** How often this machine has dropped a client's attempt to connect because the listening socket's queue was full. */
+export function listenOverflows (): number {
+  const [names = [], values = []] = readFileSync('/proc/net/netstat', 'latin1').split('\n').filter((line) => line.startsWith('TcpExt:')).map((line) => line.split(' '))
+  return Number(values[names.indexOf('ListenOverflows')])
+}
+
 /** How many file descriptors a process may have; those that this one starts inherit it. */
 export function fileLimit (): number {
   return Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity)

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { micros } from './clock.js'
-import { encode, TOPIC } from './event.js'
+import { encode, topicOf, type Story } from './event.js'
 import { percentile } from './percentile.js'
 import { serve } from './worker.js'
 
@@ -12,6 +12,7 @@ interface Plan {
   readonly to: number
   readonly perSecond: number
   readonly merchants: number
+  readonly story: Story
 }
 
 /** How long Redis may take to acknowledge the last of a plan. */
@@ -21,7 +22,7 @@ const redis = new Redis(process.env.REDIS_URL!, { maxRetriesPerRequest: 0, retry
 redis.on('error', (error: Error) => { process.stderr.write(`publisher: ${error.message}\n`) })
 
 /** Publishes each event when it is due, or as soon after that as it comes to run: being late makes no event be left out. */
-async function publish ({ from, to, perSecond, merchants }: Plan) {
+async function publish ({ from, to, perSecond, merchants, story }: Plan) {
   const startedAt = micros()
   const dueAt = (number: number) => startedAt + (number - from) / perSecond * 1e6
   const lateness: number[] = []
@@ -33,7 +34,7 @@ async function publish ({ from, to, perSecond, merchants }: Plan) {
     const pipeline = redis.pipeline()
     for (; number < to && dueAt(number) <= now; number++) {
       lateness.push(now - dueAt(number))
-      pipeline.publish(`merchant:m${number % merchants}:${TOPIC}`, encode({ number, publishedAt: micros(), timestamp }))
+      pipeline.publish(`merchant:m${number % merchants}:${topicOf(number, story)}`, encode({ number, publishedAt: micros(), timestamp }, story))
     }
     const count = pipeline.length
     if (count > 0) {

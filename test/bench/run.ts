@@ -1,14 +1,17 @@
-/* `npm run bench`: every scenario, by this service and by the design that it replaces. */
+/* `npm run bench`: every scenario, by this service and, where it says something, by the design that it replaces. */
 import { parseArgs } from 'node:util'
-import { machine, markdown } from './report.js'
+import { machine, markdown, type Trial } from './report.js'
 import { scenarios, type Scenario } from './scenarios.js'
 import { oldDesign, thisService } from './server.js'
-import { tryOut, type Trial } from './trial.js'
+import { obstruct } from './slow-trial.js'
+import { weather } from './storm-trial.js'
+import { tryOut } from './trial.js'
 
 const HELP = `Usage: npm run bench -- [--scenario NAME[,NAME…]] [--json]
 
-Measures the built service and, beside it, the design that it replaces (one Redis connection per client), each with a
-redis-server, a publisher and clients of its own on 127.0.0.1. Takes about three minutes. Linux only.
+Measures the built service and, in the first four scenarios, the design that it replaces beside it (one Redis connection
+per client), each with a redis-server, a publisher and clients of its own on 127.0.0.1. Takes about five minutes. Linux
+only.
 
 Scenarios:
 ${scenarios.map(({ name, says }) => `  ${name.padEnd(12)}${says}`).join('\n')}
@@ -29,17 +32,34 @@ if (help) {
 async function bench (chosen: readonly Scenario[], json: boolean): Promise<void> {
   const trials: Trial[] = []
   for (const scenario of chosen) {
-    for (const design of [thisService, oldDesign]) {
-      process.stderr.write(`${scenario.name}, ${design.name}: ${scenario.says} … `)
+    for (const { subject, tryOut } of attemptsAt(scenario)) {
+      process.stderr.write(`${scenario.name}, ${subject}: ${scenario.says} … `)
       const startedAt = performance.now()
-      const trial = await tryOut(scenario, design)
-      trials.push(trial)
-      process.stderr.write(`${trial.delivered} of ${trial.expected} delivered; ${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`)
+      const own = await tryOut()
+      trials.push(...own)
+      process.stderr.write(`${own.map(outcomeOf).join(', ')}; ${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`)
     }
   }
   process.stdout.write(json ? `${JSON.stringify({ machine: machine(), trials }, null, 2)}\n` : markdown(machine(), chosen, trials))
   // Speed is the machine's; that nothing is doubled, swapped or changed is the service's.
-  if (trials.some(({ design, sound }) => design === thisService.name && !sound)) process.exitCode = 1
+  if (trials.some((trial) => !trial.sound && !(trial.kind === 'load' && trial.design === oldDesign.name))) process.exitCode = 1
+}
+
+interface Attempt {
+  readonly subject: string
+  readonly tryOut: () => Promise<readonly Trial[]>
+}
+
+function attemptsAt (scenario: Scenario): Attempt[] {
+  switch (scenario.kind) {
+    case 'load': return [thisService, oldDesign].map((design) => ({ subject: design.name, tryOut: async () => [await tryOut(scenario, design)] }))
+    case 'storm': return [{ subject: thisService.name, tryOut: async () => weather(scenario) }]
+    case 'slow': return [{ subject: thisService.name, tryOut: async () => obstruct(scenario) }]
+  }
+}
+
+function outcomeOf (trial: Trial): string {
+  return trial.kind === 'storm' ? `${trial.greeted} of ${trial.clients} greeted` : `${trial.delivered} of ${trial.expected} delivered`
 }
 
 function readArguments (): { json: boolean, help: boolean, chosen: readonly Scenario[] } {

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
 import { micros } from './clock.js'
-import { encode } from './event.js'
+import { encode, topicOf } from './event.js'
 import { ScannedStream } from './scanned-stream.js'
 import { Tally } from './tally.js'
 
@@ -13,13 +13,14 @@ const server = createServer({ noDelay: true }).listen(0, '127.0.0.1')
 t.before(async () => { if (!server.listening) await once(server, 'listening') })
 t.teardown(() => { server.close() })
 
-const event = (number: number) => `event: progress\ndata: ${encode({ number, publishedAt: micros(), timestamp: Date.now() })}\n\n`
+const story = { orders: 3, completionEvery: 4 }
+const event = (number: number) => `event: ${topicOf(number, story)}\ndata: ${encode({ number, publishedAt: micros(), timestamp: Date.now() }, story)}\n\n`
 
 /** What the client has counted when a server has sent these blocks, in pieces of these sizes, and ended. */
 async function counted (blocks: readonly string[], sizes: readonly number[], events: number): Promise<Tally> {
   const tally = new Tally()
   tally.expect({ from: 0, events, sampleEvery: 1 })
-  const stream = new ScannedStream({ port: (server.address() as AddressInfo).port, path: '/', first: 0, step: 1, tally })
+  const stream = new ScannedStream({ port: (server.address() as AddressInfo).port, path: '/', first: 0, step: 1, story, tally })
   const [socket] = await once(server, 'connection') as [Socket]
   await once(socket, 'data')
   const bytes = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nretry: 3000\n\ndata: {"type":"connected"}\n\n${blocks.join('')}`)

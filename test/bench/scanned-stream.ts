@@ -1,13 +1,16 @@
 import { connect, type Socket } from 'node:net'
-import { PAYLOAD_BYTES, numberAt, publishedAtAt } from './event.js'
+import { MARK, MARK_AT, PAYLOAD_BYTES, numberAt, publishedAtAt, type Story } from './event.js'
 import type { Tally } from './tally.js'
 
 /** Which stream to open, and the numbers of the events that it is to bring: `first`, `first + step`, … */
 export interface StreamOptions {
   readonly port: number
   readonly path: string
+  /** What the client shows of who it is. */
+  readonly token?: string
   readonly first: number
   readonly step: number
+  readonly story: Story
   readonly tally: Tally
 }
 
@@ -18,10 +21,8 @@ export interface BenchStream {
   close (): void
 }
 
-const [LF, COLON, A, D, H, P] = Array.from('\n:adHp', (character) => character.charCodeAt(0)) as [number, number, number, number, number, number]
+const [LF, COLON, A, D, H] = Array.from('\n:adH', (character) => character.charCodeAt(0)) as [number, number, number, number, number]
 const DATA = 'data: '.length
-/** In a payload: the first letter of the type, which tells the benchmark's events from the service's own. */
-const TYPE_AT = '{"type":"'.length
 
 const READ_BYTES = 256 * 1024
 /** More than the longest line of a stream or of its HTTP head. */
@@ -46,7 +47,7 @@ export class ScannedStream implements BenchStream {
   #greeting: { readonly resolve: () => void, readonly reject: (error: Error) => void } | undefined
   #closing = false
 
-  constructor ({ port, path, first, step, tally }: StreamOptions) {
+  constructor ({ port, path, token, first, step, tally }: StreamOptions) {
     this.#tally = tally
     this.#step = step
     this.#due = first
@@ -63,12 +64,13 @@ export class ScannedStream implements BenchStream {
       },
     })
     this.#socket.on('error', () => { /* 'close' follows. */ }).on('close', () => { this.#closed() })
-    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n\r\n`)
+    const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`
+    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n${authorization}\r\n`)
   }
 
   close (): void {
     this.#closing = true
-    this.#socket.destroy()
+    this.#socket.resetAndDestroy() // No port is kept for a while (TIME_WAIT): the next thousands need them.
   }
 
   #read (bytes: number): void {
@@ -86,8 +88,8 @@ export class ScannedStream implements BenchStream {
   /** Takes all whole lines of `shared` from `at` to `end`, an event's being whole with the empty line after it; where it stopped. */
   #scan (at: number, end: number): number {
     while (at < end) {
-      const isData = at + DATA + TYPE_AT < end && shared[at] === D && shared[at + 3] === A && shared[at + 4] === COLON
-      if (isData && shared[at + DATA + TYPE_AT] === P) {
+      const isData = at + DATA + MARK_AT < end && shared[at] === D && shared[at + 3] === A && shared[at + 4] === COLON
+      if (isData && shared[at + DATA + MARK_AT] === MARK) {
         const after = at + DATA + PAYLOAD_BYTES
         if (after + 1 >= end) return at
         if (shared[after] === LF && shared[after + 1] === LF) this.#event(at + DATA)

@@ -27,10 +27,10 @@ export class ServerUnderTest {
     this.#child = child
   }
 
-  /** Started, and listening. Limits on connections are out of the way, everything else is as it is by default. */
-  static async start ({ command }: Design, redisUrl: string): Promise<ServerUnderTest> {
+  /** Started, and listening. Limits on connections are out of the way, everything else is as by default or in `settings`. */
+  static async start ({ command }: Design, redisUrl: string, settings: Readonly<Record<string, string>> = {}): Promise<ServerUnderTest> {
     const child = tracked(spawn(process.execPath, command, {
-      env: { ...process.env, REDIS_URL: redisUrl, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', MAX_CONNECTIONS: '1000000', MAX_CONNECTIONS_PER_MERCHANT: '1000000' },
+      env: { ...process.env, REDIS_URL: redisUrl, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', MAX_CONNECTIONS: '1000000', MAX_CONNECTIONS_PER_MERCHANT: '1000000', ...settings },
       stdio: ['ignore', 'pipe', 'inherit'],
     }))
     const listening = /listening at http:\/\/127\.0\.0\.1:(\d+)/

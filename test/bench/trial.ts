@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { withProcesses } from './children.js'
 import type { Clients, ClientsReport } from './clients.js'
 import { micros } from './clock.js'
-import { cpuTimeOf, cpuTimeOfAll, fileLimit, rssOf, type CpuTime } from './proc.js'
+import type { Story } from './event.js'
+import { fileLimit, rssOf, type CpuTime } from './proc.js'
 import type { Publication, Publisher } from './publisher.js'
 import { BenchRedis } from './redis.js'
-import type { Scenario } from './scenarios.js'
+import type { LoadScenario } from './scenarios.js'
 import { ServerUnderTest, type Design } from './server.js'
+import { percent, remarkOnOthers, Spending, type Shares } from './spending.js'
 import { Worker } from './worker.js'
 
 /** What one scenario did to one design. */
-export interface Trial {
+export interface LoadTrial {
+  readonly kind: 'load'
   readonly scenario: string
   readonly design: string
   /** That were open while it was measured. */
@@ -24,8 +28,7 @@ export interface Trial {
   readonly heartbeats: number
   /** The server's, in microseconds per delivery. */
   readonly cpuPerDelivery: CpuTime
-  /** Processor time by process, of one core's (0–1); `others` have nothing to do with the benchmark. */
-  readonly shares: Readonly<Record<keyof Processes | 'others', number>>
+  readonly shares: Shares<keyof Processes>
   /** The server's resident memory, in bytes; `undefined` of too few connections to tell theirs from the process's own. */
   readonly rssPerConnection: number | undefined
   /** The server's resident memory when all was over, in bytes. */
@@ -58,24 +61,16 @@ const MANY_CONNECTIONS = 2_000
 /** Beyond these, a number may be the benchmark's or the machine's and not the server's. */
 const BUSY = 0.9
 const LATE_MS = 20
-const OTHERS = 0.2
 
 /** Runs one scenario against one design, in processes that are gone when it is over. */
-export async function tryOut (scenario: Scenario, design: Design): Promise<Trial> {
-  const stop: Array<{ kill (): void }> = []
-  const started = <P extends { kill (): void }>(process: P): P => {
-    stop.push(process)
-    return process
-  }
-  try {
+export async function tryOut (scenario: LoadScenario, design: Design): Promise<LoadTrial> {
+  return await withProcesses(async (started) => {
     const redis = started(await BenchRedis.start())
     const server = started(await ServerUnderTest.start(design, redis.url))
     const clients = started(new Worker<Clients>('clients.ts'))
     const publisher = started(new Worker<Publisher>('publisher.ts', { REDIS_URL: redis.url }))
     return await measure(scenario, design, { redis, server, clients, publisher })
-  } finally {
-    for (const process of stop) process.kill()
-  }
+  })
 }
 
 interface Processes {
@@ -85,7 +80,9 @@ interface Processes {
   readonly publisher: Worker<Publisher>
 }
 
-async function measure (scenario: Scenario, design: Design, processes: Processes): Promise<Trial> {
+const pidsOf = ({ server, redis, clients, publisher }: Processes) => ({ server: server.pid, redis: redis.pid, clients: clients.pid, publisher: publisher.pid })
+
+async function measure (scenario: LoadScenario, design: Design, processes: Processes): Promise<LoadTrial> {
   const { server, clients, publisher } = processes
   const { merchants, messagesPerSecond, seconds, sampleEvery } = scenario
   const wanted = Math.min(scenario.clients, Math.floor((fileLimit() - SPARE_FILES) / design.filesPerClient))
@@ -97,30 +94,32 @@ async function measure (scenario: Scenario, design: Design, processes: Processes
   const to = from + messagesPerSecond * seconds
   if (from > 0) {
     await clients.call('expect', { from: 0, events: from * perMessage, sampleEvery })
-    await publisher.call('publish', { from: 0, to: from, perSecond: warmUpRate, merchants })
+    await publisher.call('publish', { from: 0, to: from, perSecond: warmUpRate, merchants, story })
     await clients.call('report', { withinMs: DRAIN_MS })
   }
 
   const expected = (to - from) * perMessage
   await clients.call('expect', { from, events: expected, sampleEvery })
-  const began = cpuTimes(processes)
-  const publication = to > from ? await publisher.call('publish', { from, to, perSecond: messagesPerSecond, merchants }) : undefined
+  const spending = new Spending(pidsOf(processes))
+  const startedAt = micros()
+  const publication = to > from ? await publisher.call('publish', { from, to, perSecond: messagesPerSecond, merchants, story }) : undefined
   if (publication === undefined) await sleep(seconds * 1_000)
   const report = await clients.call('report', { withinMs: DRAIN_MS })
-  const { shares, serverTime } = spentSince(began, processes)
+  const { shares, times } = spending.spent()
 
   const trial = {
+    kind: 'load' as const,
     scenario: scenario.name,
     design: design.name,
     clients: open,
     expected,
     delivered: report.delivered,
     lost: expected - report.delivered,
-    deliveriesPerSecond: report.delivered / Math.max(seconds, (report.endedAt - (publication?.startedAt ?? began.at)) / 1e6),
+    deliveriesPerSecond: report.delivered / Math.max(seconds, (report.endedAt - (publication?.startedAt ?? startedAt)) / 1e6),
     latencyMs: report.latencyMs,
     samples: report.samples,
     heartbeats: report.heartbeats,
-    cpuPerDelivery: { user: serverTime.user / report.delivered, system: serverTime.system / report.delivered },
+    cpuPerDelivery: { user: times.server.user / report.delivered, system: times.server.system / report.delivered },
     shares,
     rssPerConnection,
     rssAfterwards: rssOf(server.pid),
@@ -134,9 +133,12 @@ async function measure (scenario: Scenario, design: Design, processes: Processes
   return { ...trial, notes: [connections, ...remarks(trial, report, publication)].filter((note) => note !== false) }
 }
 
+/** Nothing in these scenarios depends on what is published. */
+const story: Story = {}
+
 /** Opens the clients' streams; how many are open, and what each added to the server's memory. */
 async function connect ({ server, clients }: Processes, { merchants, wanted }: { readonly merchants: number, readonly wanted: number }): Promise<{ open: number, rssPerConnection: number | undefined }> {
-  const crowd = { port: server.port, merchants, withinMs: CONNECT_MS }
+  const crowd = { port: server.port, merchants, story, since: 0, withinMs: CONNECT_MS }
   // The few come first, so that what the first connections make a process load is not counted as theirs.
   const few = await clients.call('open', { ...crowd, from: 0, to: PARSING_CLIENTS, parsing: true })
   await sleep(SETTLE_MS)
@@ -147,7 +149,7 @@ async function connect ({ server, clients }: Processes, { merchants, wanted }: {
 }
 
 /** What is out of the ordinary, and what may have been measured in the place of the server. */
-function remarks (trial: Omit<Trial, 'notes'>, { doubled, skipped, corrupt, unexpected, ended }: ClientsReport, publication: Publication | undefined): Array<string | false> {
+function remarks (trial: Omit<LoadTrial, 'notes'>, { doubled, skipped, corrupt, unexpected, ended }: ClientsReport, publication: Publication | undefined): Array<string | false> {
   const { delivered, expected, heartbeats, rssAfterwards, clientsBusy, publisherLateMs, shares } = trial
   return [
     publication === undefined && `${heartbeats} heartbeats came`,
@@ -155,45 +157,11 @@ function remarks (trial: Omit<Trial, 'notes'>, { doubled, skipped, corrupt, unex
     publication !== undefined && publication.acknowledged < publication.published && `Redis had taken ${publication.acknowledged} of ${publication.published} messages a second after the last was sent`,
     clientsBusy > BUSY && `the load generator was busy ${percent(clientsBusy)} of the time and may be what limits`,
     publisherLateMs > LATE_MS && `the publisher was ${publisherLateMs.toFixed(0)} ms behind its plan (99th percentile)`,
-    shares.others > OTHERS && `other processes, or other machines on the same hardware, took ${percent(shares.others)} of a core`,
+    remarkOnOthers(shares),
     doubled > 0 && `${doubled} events came twice or late`,
     skipped > 0 && `${skipped} events were left out of a stream that went on`,
     corrupt > 0 && `${corrupt} events were not what was published`,
     unexpected > 0 && `${unexpected} unexpected control events`,
     ended > 0 && `${ended} streams were ended by the server`,
   ]
-}
-
-const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`
-
-interface CpuTimes extends Readonly<Record<keyof Processes, CpuTime>> {
-  /** By `micros()`. */
-  readonly at: number
-  readonly all: number
-  /** This process's own. */
-  readonly bench: CpuTime
-}
-
-function cpuTimes ({ server, redis, clients, publisher }: Processes): CpuTimes {
-  return {
-    at: micros(),
-    server: cpuTimeOf(server.pid),
-    redis: cpuTimeOf(redis.pid),
-    clients: cpuTimeOf(clients.pid),
-    publisher: cpuTimeOf(publisher.pid),
-    bench: cpuTimeOf(process.pid),
-    all: cpuTimeOfAll(),
-  }
-}
-
-function spentSince (began: CpuTimes, processes: Processes): { shares: Trial['shares'], serverTime: CpuTime } {
-  const ended = cpuTimes(processes)
-  const share = (time: number) => time / (ended.at - began.at)
-  const shareOf = (name: keyof Processes | 'bench') => share(ended[name].user + ended[name].system - began[name].user - began[name].system)
-  const shares = { server: shareOf('server'), redis: shareOf('redis'), clients: shareOf('clients'), publisher: shareOf('publisher') }
-  const own = shares.server + shares.redis + shares.clients + shares.publisher + shareOf('bench')
-  return {
-    shares: { ...shares, others: share(ended.all - began.all) - own },
-    serverTime: { user: ended.server.user - began.server.user, system: ended.server.system - began.server.system },
-  }
 }
