@@ -127,7 +127,11 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
 /** @param signal ends what it does in the background. */
 function createStrategy (config: Config, log: Logger, signal: AbortSignal): Strategy {
   const cookie = config.AUTH_COOKIE
-  if (config.AUTH_MODE === 'none') return openStrategy
+  if (config.AUTH_MODE === 'none') {
+    const { JWT_SECRET, JWT_JWKS_URL, SHOPIFY_API_SECRET } = config
+    if ((JWT_SECRET ?? JWT_JWKS_URL ?? SHOPIFY_API_SECRET) !== undefined) log.warn('AUTH_MODE is none: what is set to check credentials by is not used, and everybody may listen')
+    return openStrategy
+  }
   // config.ts has seen to it that each mode has what it needs.
   if (config.AUTH_MODE === 'shopify') return shopifyStrategy({ apiKey: config.SHOPIFY_API_KEY!, apiSecret: config.SHOPIFY_API_SECRET!, cookie })
   return jwtStrategy({
@@ -155,6 +159,8 @@ async function createServer ({ TRUST_PROXY }: Config, log: FastifyBaseLogger): P
     trustProxy: trusted(TRUST_PROXY),
     http: { headersTimeout: HEAD_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS, maxHeaderSize: MAX_HEAD_BYTES },
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Fastify gives hooks no longer than plugins, and preClose is where streams drain.
+    pluginTimeout: 0,
     // While closing, streams are refused in a way that EventSource survives, not by Fastify's 503.
     return503OnClosing: false,
     // A merchant id that is too long is a bad one, however long; the head of a request is bounded anyway.

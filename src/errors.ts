@@ -27,7 +27,7 @@ export const BadTicket = createError('RTF_BAD_TICKET', 'the ticket is unknown, u
 export const ForeignTicket = createError<[what: string]>('RTF_FOREIGN_TICKET', 'the ticket is for other %s', 403)
 export const ForeignMerchant = createError('RTF_FOREIGN_MERCHANT', 'the credential is for another merchant', 403)
 export const RateExceeded = createError<[what: string]>('RTF_RATE_EXCEEDED', 'too many %s; see Retry-After', 429)
-export const AuthAway = createError('RTF_AUTH_AWAY', 'what a credential is checked against cannot be reached just now', 503)
+export const AuthAway = createError('RTF_AUTH_AWAY', 'what credentials are checked by, or tickets are kept in, cannot be reached just now', 503)
 export const Draining = createError('RTF_DRAINING', 'this instance is about to end; another one will serve you', 503)
 export const MerchantMissing = createError('RTF_MERCHANT_MISSING', 'say which merchant: ?merchantId=', 401)
 export const BadPublishKey = createError('RTF_BAD_PUBLISH_KEY', 'publishing takes Authorization: Bearer <PUBLISH_KEY>', 401)

@@ -170,6 +170,7 @@ export interface EventProblem {
 export function publishable (value: unknown, now: number): { event: PublishableEvent } | EventProblem {
   if (!isObject(value)) return { field: 'event', problem: 'is not an object' }
   const { type } = value
+  if (type === undefined) return { field: 'type', problem: 'is missing' }
   if (typeof type !== 'string' || !EVENT_NAME.test(type)) {
     return { field: 'type', problem: 'is not a letter followed by at most 63 letters, digits, dots, underscores or hyphens' }
   }

@@ -79,14 +79,15 @@ function portOf (app: FastifyInstance): number {
 }
 
 /** The first thing that somebody sees who tries the service out. */
-function introduce ({ PUBLISH_KEY }: Config, port: number): void {
+function introduce ({ AUTH_MODE, PUBLISH_KEY }: Config, port: number): void {
   const url = `http://localhost:${port}/api/realtime`
+  const listen = AUTH_MODE === 'none' ? `'${url}/events?merchantId=TEST'` : `-H 'Authorization: Bearer <token>' ${url}/events`
   const key = PUBLISH_KEY.length === 0 ? '' : "-H 'Authorization: Bearer <PUBLISH_KEY>' "
   process.stdout.write(`
 realtime-fanout listens at http://localhost:${port}
 It runs without Redis, on a broker inside this process: what is published here stays here. Set REDIS_URL to change that.
 
-Listen:   curl -N '${url}/events?merchantId=TEST'
+Listen:   curl -N ${listen}
 Publish:  curl ${url}/merchants/TEST/events ${key}-H 'Content-Type: application/json' -d '{"type":"progress","poId":"1","progress":50,"message":"half way"}'
 
 `)

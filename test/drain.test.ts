@@ -27,6 +27,16 @@ t.test('after SIGTERM it goes on as before, but for not being ready, until load 
   t.strictSame(await service.exit, { code: 0, signal: null })
 })
 
+t.test('a drain that takes longer than Fastify gives a plugin ends well', async (t) => {
+  const service = await Service.start(t, { DRAIN_DELAY_MS: '10500' })
+  const stream = await Stream.open(t, service.streamUrl('TEST'))
+  service.signal('SIGTERM')
+  await stream.closed
+  t.equal(stream.events.all.at(-1)?.event, 'close')
+  t.strictSame(await service.exit, { code: 0, signal: null })
+  t.notOk(service.log.all.some(({ level }) => level >= 50))
+})
+
 t.test('while it drains', async (t) => {
   const service = await Service.start(t, { DRAIN_WINDOW_MS: '20000', RETRY_MS: '60000' })
   const streams = await Promise.all(Array.from({ length: 4 }, () => Stream.open(t, service.streamUrl('TEST'))))
