@@ -1,8 +1,8 @@
 /* A process that holds the clients that hardly read. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { completionsBefore, type Story } from './event.js'
+import { PORTION_BYTES, SlowStream } from './slow-stream.js'
 import { serve } from './worker.js'
-import { SlowStream } from './slow-stream.js'
 
 interface SlowCrowd {
   readonly port: number
@@ -17,8 +17,6 @@ interface Ending {
   readonly withinMs: number
 }
 
-/** What one read brings at most, in bytes: SlowStream's portion. */
-const PORTION_BYTES = 1_024
 const POLL_MS = 20
 
 let streams: readonly SlowStream[] = []

@@ -11,8 +11,10 @@ export interface SlowStreamOptions {
 }
 
 const END_OF_HEAD = '\r\n\r\n'
-/** What is read at once: a shared one is enough, as it is parsed before the next read. */
-const portion = Buffer.allocUnsafe(1_024)
+/** What one read brings at most. */
+export const PORTION_BYTES = 1_024
+/** Shared, as it is parsed before the next read. */
+const portion = Buffer.allocUnsafe(PORTION_BYTES)
 
 /**
  * A client that reads one portion whenever it is told to, and so leaves all the rest to the kernel and to the server.
