@@ -10,7 +10,7 @@ const CLOSE_DEADLINE_MS = 10_000
 /** A Ctrl-C that comes again within this is the same one, in milliseconds: under `npm start`, it comes from the terminal and from npm. */
 const SAME_CTRL_C_MS = 1_000
 /** Connections that wait to be accepted: a crowd that reconnects at once is many. The kernel has a bound of its own (net.core.somaxconn). */
-const BACKLOG = 4_096
+const BACKLOG = 65_535
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 let ending: { readonly since: number, hurried: boolean } | undefined
