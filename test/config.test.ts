@@ -124,7 +124,7 @@ t.test('config.ts, .env.example and the README name the same variables', async (
   const known = Object.keys(Environment.properties).filter((name) => name !== 'NODE_ENV').sort()
   const example = [...(await readFile('.env.example', 'utf8')).matchAll(/^#? ?([A-Z][A-Z_]+)=/gm)].map(([, name]) => name).sort()
   t.strictSame(example, known)
-  const [, configuration] = (await readFile('README.md', 'utf8')).split('### Configuration\n')
+  const [, configuration] = (await readFile('README.md', 'utf8')).split('## Configuration\n')
   const readme = [...configuration!.matchAll(/^\| `([A-Z][A-Z_]+)` \|/gm)].map(([, name]) => name).sort()
   t.strictSame(readme, known)
 
