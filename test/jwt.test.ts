@@ -215,3 +215,8 @@ t.test('keys are rotated, and their server goes', async (t) => {
   await issuer.stop()
   t.match(await knock(t, service, bearer(await second.mint(good()))), { status: 200 }, 'known keys do not need the server')
 })
+
+t.test('a secret that is not used, as AUTH_MODE is none, is worth a warning', async (t) => {
+  const service = await Service.start(t, { JWT_SECRET: SECRET })
+  t.match(service.log.all.filter(({ level }) => level === 40), [{ msg: /^AUTH_MODE is none: .* everybody may listen$/ }])
+})
