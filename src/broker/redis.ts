@@ -27,10 +27,10 @@ export interface RedisBrokerOptions {
 
 /**
  * Redis by two connections, however many clients there are: one holds the one `PSUBSCRIBE <prefix>:*:*`, the other
- * publishes, and keeps values (Redis 6.2, for GETDEL). What ioredis says of its state is not trusted (DESIGN §8): the subscription stands from the first message
- * or probe that comes in by it. It is rebuilt when its connection has fallen silent (a PING is not answered), or when
- * probes that Redis has taken do not come back. That publishing fails is no reason: what is published elsewhere still
- * comes in.
+ * publishes, and keeps values (Redis 6.2, for GETDEL). What ioredis says of its state is not trusted (DESIGN §8): the
+ * subscription stands from the first message or probe that comes in by it. It is rebuilt when its connection has fallen
+ * silent (a PING is not answered), or when probes that Redis has taken do not come back. That publishing fails is no
+ * reason: what is published elsewhere still comes in.
  */
 export class RedisBroker implements Broker {
   readonly name = 'redis'
