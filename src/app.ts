@@ -62,6 +62,13 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     heartbeatMs: config.HEARTBEAT_MS,
     maxAgeMs: config.MAX_CONNECTION_AGE_S * 1_000,
     retryMs: config.RETRY_MS,
+    history: {
+      ttlMs: config.HISTORY_TTL_S * 1_000,
+      maxBytes: config.HISTORY_MAX_BYTES,
+      eventsPerMerchant: config.HISTORY_EVENTS_PER_MERCHANT,
+    },
+    caughtUpMs: () => broker.caughtUpMs,
+    now: Date.now,
     metrics,
     log,
   })
@@ -98,7 +105,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   }, { prefix: '/api/realtime' })
 
   await (ops ?? server).register(async (forOperators) => {
-    await forOperators.register(healthRoutes, { hub, broker, redisOutageGraceMs: config.REDIS_OUTAGE_GRACE_S * 1_000 })
+    await forOperators.register(healthRoutes, { hub, broker, warmupMs: config.READY_WARMUP_MS, redisOutageGraceMs: config.REDIS_OUTAGE_GRACE_S * 1_000 })
     await forOperators.register(metricsRoute, { metrics })
   })
 
@@ -120,7 +127,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   ops?.addHook('preClose', async () => { ops.server.closeAllConnections() })
 
   log.info({ broker: broker.name }, 'starting')
-  broker.start((channel, payload) => { hub.receive(channel, payload) })
+  broker.start(hub)
   return { server, ops, hurry: () => { hurry.abort() } }
 }
 

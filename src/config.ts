@@ -43,6 +43,10 @@ export const Environment = Type.Object({
   MAX_CONNECTION_AGE_S: whole(1, 604_800, 1_800, 'seconds, 1–604800'),
   MAX_MESSAGE_BYTES: whole(64, 16_777_216, 65_536, 'bytes, 64–16777216'),
   MAX_BUFFERED_BYTES: whole(1_024, 1_073_741_824, 1_048_576, 'bytes, 1024–1073741824'),
+  HISTORY_EVENTS_PER_MERCHANT: whole(0, 10_000, 100, 'a count, 0–10000 (0: no history)'),
+  HISTORY_TTL_S: whole(1, 86_400, 300, 'seconds, 1–86400'),
+  HISTORY_MAX_BYTES: whole(65_536, 17_179_869_184, 67_108_864, 'bytes, 65536–17179869184'),
+  READY_WARMUP_MS: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000, description: 'milliseconds, 0–3600000' })),
   DRAIN_DELAY_MS: whole(0, 600_000, 5_000, 'milliseconds, 0–600000'),
   DRAIN_WINDOW_MS: whole(0, 3_600_000, 20_000, 'milliseconds, 0–3600000'),
   REDIS_OUTAGE_GRACE_S: whole(0, 86_400, 60, 'seconds, 0–86400'),
@@ -51,13 +55,15 @@ export const Environment = Type.Object({
 type Raw = Static<typeof Environment>
 
 /** The environment, checked: names as in the environment, lists split. Immutable. */
-export interface Config extends Readonly<Omit<Raw, 'CORS_ORIGINS' | 'PUBLISH_KEY' | 'TRUST_PROXY'>> {
+export interface Config extends Readonly<Omit<Raw, 'CORS_ORIGINS' | 'PUBLISH_KEY' | 'TRUST_PROXY' | 'READY_WARMUP_MS'>> {
   /** Origins that may use the API from a browser, as browsers spell them; none given is an empty list. */
   readonly CORS_ORIGINS: readonly string[]
   /** Keys that may publish over HTTP; more than one while a key is being rotated. */
   readonly PUBLISH_KEY: readonly string[]
   /** How many proxies a request has come through, or which addresses are proxies; none given is an empty list. */
   readonly TRUST_PROXY: number | readonly string[]
+  /** How long the first subscription must have stood before clients are sent here, in milliseconds. */
+  readonly READY_WARMUP_MS: number
 }
 
 /** A value that the service cannot start with. Its message is one line: the variable, what it got, what it takes. */
@@ -78,7 +84,13 @@ export function loadConfig (env: NodeJS.ProcessEnv = processEnvironment()): Conf
   checkAuth(raw)
   if (raw.NODE_ENV === 'production') checkProduction(raw)
   const { CORS_ORIGINS, PUBLISH_KEY, TRUST_PROXY, ...rest } = raw
-  return Object.freeze({ ...rest, CORS_ORIGINS: list(CORS_ORIGINS), PUBLISH_KEY: list(PUBLISH_KEY), TRUST_PROXY: isHops(TRUST_PROXY) ? Number(TRUST_PROXY) : list(TRUST_PROXY) })
+  return Object.freeze({
+    ...rest,
+    CORS_ORIGINS: list(CORS_ORIGINS),
+    PUBLISH_KEY: list(PUBLISH_KEY),
+    TRUST_PROXY: isHops(TRUST_PROXY) ? Number(TRUST_PROXY) : list(TRUST_PROXY),
+    READY_WARMUP_MS: raw.READY_WARMUP_MS ?? warmupOf(raw),
+  })
 }
 
 /** What no pattern can tell. */
@@ -143,6 +155,9 @@ function isRedisUrl (value: string): boolean {
     return false // The errors of URL quote it, with its password.
   }
 }
+
+/** So long that an idle client's cursor, as old as a heartbeat, is covered (SKEW_MS of fanout/cursor.ts); nobody waits for it in development. */
+const warmupOf = ({ NODE_ENV, HEARTBEAT_MS }: Raw): number => NODE_ENV === 'production' ? HEARTBEAT_MS + 5_000 : 0
 
 const isHops = (value: string | undefined): boolean => /^[1-9]$/.test(value ?? '')
 

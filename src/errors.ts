@@ -14,6 +14,7 @@ export const BadMerchantId = createError('RTF_BAD_MERCHANT_ID',
   'a merchant id is 1–128 of A–Z a–z 0–9 . _ - and starts with a letter or digit', 400)
 export const BadTopics = createError('RTF_BAD_TOPICS',
   'topics is a comma-separated list of at most %s topics; a topic is 1–64 of A–Z a–z 0–9 . _ - :', 400)
+export const BadReplay = createError<[most: number]>('RTF_BAD_REPLAY', 'replay is a whole number of events, 0–%s', 400)
 export const BadEvent = createError<[field: string, problem: string]>('RTF_BAD_EVENT', '%s %s', 400)
 export const BadBatch = createError('RTF_BAD_BATCH', 'the body is one event or an array of 1–%s events', 400)
 export const EventTooLarge = createError<[which: string, limit: number]>('RTF_EVENT_TOO_LARGE', '%s has more than %s bytes', 413)

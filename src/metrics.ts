@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { CLOSE_REASONS, type CloseReason } from './fanout/connection.js'
+import { GAP_REASONS, RESUME_OUTCOMES, type GapReason, type ResumeOutcome } from './fanout/resume.js'
 import { DROP_REASONS, TOPICS, type DropReason, type TopicLabel } from './message.js'
 
 /** Why no stream was opened; the closed set of `connections_rejected_total{reason}`. */
@@ -13,7 +14,7 @@ export type RejectionReason = typeof REJECTION_REASONS[number]
 export type PublishedVia = 'http'
 
 /** Values that are read when they are scraped, and cost nothing in between. */
-export type GaugeName = 'connections' | 'merchants_connected' | 'write_buffer_bytes' | 'redis_connected' | 'redis_subscription_age_seconds'
+export type GaugeName = 'connections' | 'merchants_connected' | 'write_buffer_bytes' | 'history_events' | 'history_bytes' | 'redis_connected' | 'redis_subscription_age_seconds'
 
 /**
  * What the service counts, in its own terms. Labels come from closed sets only, never from clients or publishers.
@@ -36,6 +37,10 @@ export interface Metrics {
   /** All that one turn brought was written. */
   flushed (seconds: number): void
   bytesSent (bytes: number): void
+  /** It is known how a stream begins. */
+  resumed (outcome: ResumeOutcome): void
+  /** A client was told that events may be missing. */
+  gapTold (reason: GapReason): void
   redisReconnected (): void
   redisProbed (seconds: number): void
   /** Where the values of gauges come from; those that nobody gives are 0. */
@@ -49,6 +54,8 @@ const GAUGES: Record<GaugeName, string> = {
   connections: 'Open streams',
   merchants_connected: 'Merchants with at least one open stream',
   write_buffer_bytes: 'Bytes that clients are owed and the kernel may not have taken yet',
+  history_events: 'Messages kept for clients that come back',
+  history_bytes: 'Bytes that keeping them takes, about',
   redis_connected: '1 while the subscription is proven to stand, else 0',
   redis_subscription_age_seconds: 'How long the present subscription has stood; 0 while none does',
 }
@@ -93,6 +100,8 @@ export function prometheusMetrics (): Metrics {
   const latency = histogram('delivery_latency_seconds', "From a message's timestamp to its bytes being handed to sockets", SECONDS)
   const flush = histogram('flush_duration_seconds', 'How long writing all that one turn of the event loop brought took', SECONDS)
   const slow = counter('slow_consumers_total', 'Streams cut off because the client did not read')
+  const resumes = byValue(counter('resumes_total', 'Streams by how they began: where the client had left off (exact, covered, behind: it was ahead of this instance), with a gap, or anew', ['outcome']), 'outcome', RESUME_OUTCOMES)
+  const gaps = byValue(counter('gaps_total', 'Gap events sent, by reason', ['reason']), 'reason', GAP_REASONS)
   const reconnects = counter('redis_reconnects_total', 'Subscriptions made again after one was lost')
   const probe = histogram('redis_probe_seconds', 'From publishing a probe to its coming back by the subscription', SECONDS)
 
@@ -122,6 +131,8 @@ export function prometheusMetrics (): Metrics {
     eventsConflated: (count) => { conflated.inc(count) },
     flushed: (seconds) => { flush.observe(seconds) },
     bytesSent: (count) => { bytes.inc(count) },
+    resumed: (outcome) => { resumes[outcome].inc() },
+    gapTold: (reason) => { gaps[reason].inc() },
     redisReconnected: () => { reconnects.inc() },
     redisProbed: (seconds) => { probe.observe(seconds) },
     readGauges: (added) => { Object.assign(sources, added) },
@@ -145,6 +156,8 @@ export const noMetrics: Metrics = {
   eventsConflated: nothing,
   flushed: nothing,
   bytesSent: nothing,
+  resumed: nothing,
+  gapTold: nothing,
   redisReconnected: nothing,
   redisProbed: nothing,
   readGauges: nothing,

@@ -8,7 +8,7 @@ interface Event {
   readonly payload: string
 }
 
-const frameOf = ({ supersedes, payload }: Event) => new EventFrame({ merchantId: 'TEST', topic: 't', name: 't', payload, supersedes, timestamp: undefined })
+const frameOf = ({ supersedes, payload }: Event) => new EventFrame({ merchantId: 'TEST', topic: 't', name: 't', payload, supersedes, timestamp: undefined }, undefined)
 
 t.test('it is a list from which an event takes away what it supersedes', async (t) => {
   const event = fc.record({ supersedes: fc.constantFrom(undefined, undefined, '0', 'a', 'b'), payload: fc.string({ maxLength: 40, unit: 'binary' }) })

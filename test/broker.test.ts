@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as passed } from 'node:timers/promises'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { BrokerUnavailable, type Broker } from '../src/broker/broker.js'
+import { BrokerUnavailable, type Broker, type Receiver } from '../src/broker/broker.js'
 import { MemoryBroker } from '../src/broker/memory.js'
 import { RedisBroker } from '../src/broker/redis.js'
 import { noMetrics } from '../src/metrics.js'
@@ -11,11 +11,13 @@ import { TestRedis } from './helpers/redis.js'
 
 type Received = readonly [channel: string, payload: string]
 
+const deaf: Receiver = { receive () {}, subscribed () {} }
+
 /** Started, and receiving. */
 async function start (t: Test, broker: Broker): Promise<Arrivals<Received>> {
   const received = new Arrivals<Received>()
   t.teardown(() => broker.close())
-  broker.start((channel, payload) => { received.add([channel, payload.toString()]) })
+  broker.start({ ...deaf, receive (channel, payload) { received.add([channel, payload.toString()]) } })
   // Nothing tells that a subscription stands but what comes in by it.
   for (;;) {
     const first = received.next()
@@ -100,7 +102,7 @@ contract('redis', async (t) => {
 
 t.test('a MemoryBroker keeps a bounded number of values; those that have expired make room', async (t) => {
   const broker = new MemoryBroker()
-  broker.start(() => {})
+  broker.start(deaf)
   t.teardown(() => broker.close())
   for (let i = 0; i < 5_000; i++) await broker.put(`brief ${i}`, 'v', 1)
   for (let i = 0; i < 5_000; i++) await broker.put(`long ${i}`, 'v', 60_000)
@@ -118,7 +120,7 @@ t.test('two RedisBrokers on one Redis give a value out once between them, and ke
   await start(t, one)
   await start(t, two)
   t.teardown(() => foreign.close())
-  foreign.start(() => {})
+  foreign.start(deaf)
   await one.put('k', 'v', 60_000)
   t.equal(await redis.cli('GET', 'merchant:k'), 'v')
   t.ok(Number(await redis.cli('PTTL', 'merchant:k')) > 50_000)
@@ -141,7 +143,7 @@ t.test('a RedisBroker that is refused what it needs', async (t) => {
       log: pino({ level: 'debug' }, { write: (line) => { lines.add(line) } }),
     })
     t.teardown(() => broker.close())
-    broker.start(() => {})
+    broker.start(deaf)
     await lines.first((line) => line.includes('NOPERM'))
     const refusedAt = performance.now()
     // Redis counts refusals of one kind in one entry of its log.
@@ -163,7 +165,7 @@ t.test('a RedisBroker that is refused what it needs', async (t) => {
       log: pino({ level: 'trace' }, { write: (line) => { lines.add(line) } }),
     })
     t.teardown(() => broker.close())
-    broker.start(() => {})
+    broker.start(deaf)
     await lines.first((line) => line.includes('WRONGPASS'))
     t.notMatch(lines.all.join(''), 'wrong-password')
   })

@@ -27,6 +27,10 @@ t.test('defaults are those of the documentation', async (t) => {
     MAX_CONNECTION_AGE_S: 1_800,
     MAX_MESSAGE_BYTES: 65_536,
     MAX_BUFFERED_BYTES: 1_048_576,
+    HISTORY_EVENTS_PER_MERCHANT: 100,
+    HISTORY_TTL_S: 300,
+    HISTORY_MAX_BYTES: 67_108_864,
+    READY_WARMUP_MS: 0,
     DRAIN_DELAY_MS: 5_000,
     DRAIN_WINDOW_MS: 20_000,
     REDIS_OUTAGE_GRACE_S: 60,
@@ -58,7 +62,7 @@ t.test('bad values are refused by one line that names the variable, what it got 
     ['PORT', 'http'], ['PORT', '65536'], ['PORT', '-1'], ['PORT', '1.5'], ['OPS_PORT', 'x'], ['HOST', 'a b'], ['LOG_LEVEL', 'loud'], ['NODE_ENV', 'prod'],
     ['CHANNEL_PREFIX', 'a:b'], ['CHANNEL_PREFIX', 'm*'], ['AUTH_MODE', 'open'], ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'https://a.example/'], ['CORS_ORIGINS', 'a.example'],
     ['HEARTBEAT_MS', '15s'], ['HEARTBEAT_MS', '0'], ['RETRY_MS', '0'], ['MAX_CONNECTIONS', '0'], ['MAX_CONNECTIONS_PER_MERCHANT', 'many'], ['MAX_MESSAGE_BYTES', '64K'],
-    ['MAX_BUFFERED_BYTES', '1'], ['MAX_CONNECTION_AGE_S', '0'], ['DRAIN_DELAY_MS', '-1'], ['DRAIN_WINDOW_MS', 'x'], ['TICKET_TTL_S', '0'], ['AUTH_COOKIE', 'a b'],
+    ['MAX_BUFFERED_BYTES', '1'], ['MAX_CONNECTION_AGE_S', '0'], ['HISTORY_EVENTS_PER_MERCHANT', '-1'], ['HISTORY_TTL_S', '0'], ['HISTORY_MAX_BYTES', '64M'], ['READY_WARMUP_MS', 'soon'], ['DRAIN_DELAY_MS', '-1'], ['DRAIN_WINDOW_MS', 'x'], ['TICKET_TTL_S', '0'], ['AUTH_COOKIE', 'a b'],
     ['JWT_JWKS_URL', 'issuer'], ['JWT_JWKS_URL', 'https://['], ['SHOPIFY_API_KEY', 'a b'], ['PUBLISH_RATE_PER_SECOND', '-1'], ['CONNECT_RATE_PER_MINUTE', 'x'],
     ['TRUST_PROXY', 'true'], ['TRUST_PROXY', '0'], ['TRUST_PROXY', '10.0.0.0/33'], ['TRUST_PROXY', '0.0.0.0/0'], ['TRUST_PROXY', '::1/129'], ['TRUST_PROXY', '10.0.0.1,'], ['TRUST_PROXY', 'proxy'], ['REDIS_OUTAGE_GRACE_S', '-1'],
   ]
@@ -97,7 +101,9 @@ t.test('each AUTH_MODE takes what it needs', async (t) => {
 t.test('production refuses what must not face the public', async (t) => {
   t.throws(() => loadConfig({ NODE_ENV: 'production', REDIS_URL: 'redis://r:6379' }), { message: 'AUTH_MODE got "none"; it takes in production an authenticating mode: with none, anyone could listen to any merchant' })
   const ready = { NODE_ENV: 'production', REDIS_URL: 'redis://r:6379', AUTH_MODE: 'jwt' }
-  t.match(loadConfig({ ...ready, JWT_SECRET: KEY }), { NODE_ENV: 'production' })
+  t.match(loadConfig({ ...ready, JWT_SECRET: KEY }), { NODE_ENV: 'production', READY_WARMUP_MS: 20_000 })
+  t.match(loadConfig({ ...ready, JWT_SECRET: KEY, HEARTBEAT_MS: '5000' }), { READY_WARMUP_MS: 10_000 })
+  t.match(loadConfig({ ...ready, JWT_SECRET: KEY, READY_WARMUP_MS: '1' }), { READY_WARMUP_MS: 1 })
   t.match(loadConfig({ ...ready, JWT_JWKS_URL: 'https://issuer.example' }), { NODE_ENV: 'production' })
   t.throws(() => loadConfig({ ...ready, JWT_JWKS_URL: 'http://issuer.example' }), { message: /^JWT_JWKS_URL got "http:.*; it takes in production https/ })
 })

@@ -21,6 +21,9 @@ function createHub (t: Test, options: Partial<HubOptions> = {}): Hub {
     heartbeatMs: 15_000,
     maxAgeMs: 1_800_000,
     retryMs: 3_000,
+    history: { ttlMs: 300_000, maxBytes: 10_000_000, eventsPerMerchant: 100 },
+    caughtUpMs: Date.now,
+    now: Date.now,
     metrics: noMetrics,
     log: pino({ level: 'silent' }),
     ...options,
@@ -63,7 +66,7 @@ t.test('a newcomer gets what comes after it, and those before it get all, in ord
   hub.attach({ merchantId: 'TEST', filter: undefined, socket: second.socket })
   hub.receive(...message(2))
   const all = await first.read.first((text) => text.includes('{"n":2}'))
-  t.match(all, /data: \{"n":1\}\n\nevent: progress\ndata: \{"n":2\}\n\n$/)
+  t.match(all, /data: \{"n":1\}\n\nid: [\w.-]+\nevent: progress\ndata: \{"n":2\}\n\n$/)
   const rest = await second.read.first((text) => text.includes('{"n":2}'))
   t.notMatch(rest, '{"n":1}')
 })
@@ -115,7 +118,7 @@ t.test('what the socket still owes of an earlier answer is not overtaken', async
   hub.attach({ merchantId: 'TEST', filter: undefined, socket })
   hub.receive(...message(1))
   client.resume()
-  t.match(await read.first((text) => text.includes('{"n":1}')), /xHEADretry: \d+\n\ndata: \{"type":"connected".*\n\nevent: progress\ndata: \{"n":1\}\n\n/)
+  t.match(await read.first((text) => text.includes('{"n":1}')), /xHEADretry: \d+\n\nid: [\w.-]+\ndata: \{"type":"connected".*\n\nid: [\w.-]+\nevent: progress\ndata: \{"n":1\}\n\n/)
 })
 
 t.test('a client that lags gets, once it reads, all but progress that is outdated, in the order of arrival', async (t) => {
@@ -188,7 +191,7 @@ t.test('what a client is owed when its stream ends comes before its last words',
   await new Promise(setImmediate)
   client.resume()
   await ended
-  t.match(await read.first((text) => text.includes('event: close')), /data: \{"n":1\}\n\nretry: \d+\n\nevent: close\ndata: [^\n]+\n\n$/)
+  t.match(await read.first((text) => text.includes('event: close')), /data: \{"n":1\}\n\nretry: \d+\n\nid: [\w.-]+\nevent: close\ndata: [^\n]+\n\n$/)
 })
 
 t.test('a client that reads what it is owed at the end, however slowly, is left to', async (t) => {
@@ -258,5 +261,5 @@ t.test('what comes while streams are ending is not written after their end', asy
   while (!connection.closing) await new Promise((resolve) => { process.nextTick(resolve) })
   hub.receive(...message(2))
   await ended
-  t.match(await read.first((text) => text.includes('event: close')), /\{"n":1\}\n\nretry: \d+\n\nevent: close\ndata: [^\n]+\n\n$/)
+  t.match(await read.first((text) => text.includes('event: close')), /\{"n":1\}\n\nretry: \d+\n\nid: [\w.-]+\nevent: close\ndata: [^\n]+\n\n$/)
 })

@@ -4,10 +4,10 @@ import { Service } from './helpers/service.js'
 
 /** DESIGN §6, so far as it is built: names and labels are what dashboards and alerts hold on to. */
 const NAMES = {
-  gauge: ['connections', 'merchants_connected', 'write_buffer_bytes', 'redis_connected', 'redis_subscription_age_seconds'],
+  gauge: ['connections', 'merchants_connected', 'write_buffer_bytes', 'history_events', 'history_bytes', 'redis_connected', 'redis_subscription_age_seconds'],
   counter: [
     'connections_opened_total', 'connections_closed_total{reason}', 'connections_rejected_total{reason}', 'messages_received_total{topic}', 'messages_dropped_total{reason}',
-    'messages_published_total{via,topic}', 'events_delivered_total{topic}', 'events_conflated_total', 'bytes_sent_total', 'slow_consumers_total', 'redis_reconnects_total',
+    'messages_published_total{via,topic}', 'events_delivered_total{topic}', 'events_conflated_total', 'bytes_sent_total', 'slow_consumers_total', 'resumes_total{outcome}', 'gaps_total{reason}', 'redis_reconnects_total',
   ],
   histogram: ['connection_duration_seconds', 'fanout_recipients', 'delivery_latency_seconds', 'flush_duration_seconds', 'redis_probe_seconds'],
 }

@@ -10,8 +10,16 @@ export type Subscription =
   /** `since` is when it was lost, or when the broker was started; `first`: none has ever stood. */
   | { readonly state: 'absent', readonly since: number, readonly first: boolean }
 
-/** Takes what was published, in the order of publishing, one call each. Must not throw. */
-export type Receive = (channel: string, payload: Buffer) => void
+/** Who is told what comes in. Must not throw. */
+export interface Receiver {
+  /** Takes what was published, in the order of publishing, one call each. */
+  receive (channel: string, payload: Buffer): void
+  /**
+   * The subscription stands, anew or for the first time: all that is published from `sinceMs` on is received, from the next
+   * call of {@link Receiver.receive} on. What was published after `lostMs` and before that may be missing. Both in Unix milliseconds.
+   */
+  subscribed (lostMs: number, sinceMs: number): void
+}
 
 /**
  * Where messages come from. Channels are `<prefix>:<merchantId>:<topic>`; of others nothing is said. It also keeps what
@@ -22,12 +30,17 @@ export interface Broker {
   /** What it is, for the log. */
   readonly name: string
   readonly subscription: Subscription
+  /**
+   * Until when, in Unix milliseconds, it is proven that all that was published has been received, since it was subscribed
+   * last. It stands still while the subscription is in doubt.
+   */
+  readonly caughtUpMs: number
 
   /**
    * Begins to receive, and keeps at it until {@link Broker.close}: a broker that is away is waited for, and
    * {@link Broker.subscription} tells. Called once.
    */
-  start (receive: Receive): void
+  start (receiver: Receiver): void
 
   /**
    * Publishes in order, to every subscriber of every instance, this one included; never from within this call.

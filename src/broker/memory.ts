@@ -1,4 +1,4 @@
-import { BrokerUnavailable, type Broker, type Publication, type Receive, type Subscription } from './broker.js'
+import { BrokerUnavailable, type Broker, type Publication, type Receiver, type Subscription } from './broker.js'
 
 /** So many values are kept at a time; those that have expired make room first. */
 const MAX_KEPT = 10_000
@@ -13,23 +13,28 @@ interface Kept {
 export class MemoryBroker implements Broker {
   readonly name = 'memory'
   #subscription: Subscription = { state: 'absent', since: performance.now(), first: true }
-  #receive: Receive | undefined
+  #receiver: Receiver | undefined
   readonly #kept = new Map<string, Kept>()
 
   get subscription (): Subscription {
     return this.#subscription
   }
 
-  start (receive: Receive): void {
-    this.#receive = receive
+  get caughtUpMs (): number {
+    return Date.now()
+  }
+
+  start (receiver: Receiver): void {
+    this.#receiver = receiver
     this.#subscription = { state: 'standing', since: performance.now() }
+    receiver.subscribed(Date.now(), Date.now())
   }
 
   async publish (publications: readonly Publication[]): Promise<void> {
     this.#checkOpen()
     // Messages arrive in a turn of their own, as they do from a network.
     setImmediate(() => {
-      for (const { channel, payload } of publications) this.#receive?.(channel, Buffer.from(payload))
+      for (const { channel, payload } of publications) this.#receiver?.receive(channel, Buffer.from(payload))
     })
   }
 
@@ -48,13 +53,13 @@ export class MemoryBroker implements Broker {
   }
 
   async close (): Promise<void> {
-    this.#receive = undefined
+    this.#receiver = undefined
     this.#kept.clear()
     this.#subscription = { state: 'absent', since: performance.now(), first: false }
   }
 
   #checkOpen (): void {
-    if (this.#receive === undefined) throw new BrokerUnavailable('the broker is closed or was not started')
+    if (this.#receiver === undefined) throw new BrokerUnavailable('the broker is closed or was not started')
   }
 
   #sweep (): void {

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { Throttle } from '../log.js'
 import type { Metrics } from '../metrics.js'
-import { BrokerUnavailable, type Broker, type Publication, type Receive, type Subscription } from './broker.js'
+import { BrokerUnavailable, type Broker, type Publication, type Receiver, type Subscription } from './broker.js'
 
 /** Every so often both connections are asked whether they live, and the subscription whether it delivers; in milliseconds. */
 const TICK_MS = 1_500
@@ -44,13 +44,18 @@ export class RedisBroker implements Broker {
   readonly #subscriber: Redis
   readonly #publisher: Redis
   #subscription: Subscription = { state: 'absent', since: performance.now(), first: true }
-  /** Whether the present connection has its PSUBSCRIBE acknowledged: nothing that comes in by an earlier one proves anything. */
-  #acknowledged = false
+  /**
+   * When the present connection had its PSUBSCRIBE acknowledged, in Unix milliseconds: nothing that comes in by an earlier
+   * one proves anything.
+   */
+  #acknowledgedMs: number | undefined
+  #caughtUpMs = Date.now()
   /** How often in a row PSUBSCRIBE was refused. */
   #refusals = 0
   #silentTicks = 0
   #lostProbes = 0
-  #probe = { number: 0, sentAt: 0 }
+  #probe = { number: 0, sentAt: 0, sentMs: 0 }
+  #receiver: Receiver | undefined
   #ticker: NodeJS.Timeout | undefined
 
   constructor ({ url, channelPrefix, metrics, log }: RedisBrokerOptions) {
@@ -72,11 +77,20 @@ export class RedisBroker implements Broker {
     return this.#subscription
   }
 
-  start (receive: Receive): void {
+  /**
+   * That a message came in proves nothing of the time before: it may have been under way for long. A probe that came back
+   * proves that all that was published before it was sent has come in.
+   */
+  get caughtUpMs (): number {
+    return this.#caughtUpMs
+  }
+
+  start (receiver: Receiver): void {
+    this.#receiver = receiver
     this.#subscriber.on('pmessageBuffer', (_pattern: string, channelBytes: Buffer, payload: Buffer) => {
       this.#prove()
       const channel = channelBytes.toString()
-      if (!channel.startsWith(this.#probeChannels)) receive(channel, payload)
+      if (!channel.startsWith(this.#probeChannels)) receiver.receive(channel, payload)
       else if (channel === this.#probeChannel) this.#returned(payload)
     })
     this.#subscriber.on('connect', () => { this.#silentTicks = 0 })
@@ -161,7 +175,7 @@ export class RedisBroker implements Broker {
       if (this.#subscriber.status === 'ready') this.#subscriber.disconnect(true)
       return
     }
-    this.#acknowledged = true
+    this.#acknowledgedMs = Date.now()
     await this.#sendProbe()
   }
 
@@ -190,8 +204,8 @@ export class RedisBroker implements Broker {
   }
 
   async #sendProbe (): Promise<void> {
-    if (!this.#acknowledged || this.#publisher.status !== 'ready') return
-    this.#probe = { number: this.#probe.number + 1, sentAt: performance.now() }
+    if (this.#acknowledgedMs === undefined || this.#publisher.status !== 'ready') return
+    this.#probe = { number: this.#probe.number + 1, sentAt: performance.now(), sentMs: Date.now() }
     try {
       await this.publish([{ channel: this.#probeChannel, payload: String(this.#probe.number) }])
       this.#lostProbes++ // Until something comes in.
@@ -203,12 +217,13 @@ export class RedisBroker implements Broker {
   /** What came in by the probes' channel may be anybody's: only the number sent last says how long it took. */
   #returned (payload: Buffer): void {
     if (payload.toString() !== String(this.#probe.number)) return
+    if (this.#acknowledgedMs !== undefined) this.#caughtUpMs = Math.max(this.#probe.sentMs, this.#acknowledgedMs)
     this.#metrics.redisProbed((performance.now() - this.#probe.sentAt) / 1_000)
   }
 
   #prove (): void {
     /* c8 ignore next -- @preserve No test gets Redis to deliver in the moment between giving a connection up and its end. */
-    if (!this.#acknowledged) return
+    if (this.#acknowledgedMs === undefined) return
     this.#silentTicks = 0
     this.#lostProbes = 0
     this.#refusals = 0
@@ -217,10 +232,13 @@ export class RedisBroker implements Broker {
     this.#subscription = { state: 'standing', since: performance.now() }
     if (!before.first) this.#metrics.redisReconnected()
     this.#log.info({ pattern: this.#pattern }, before.first ? 'subscribed' : 'subscribed again')
+    const lostMs = this.#caughtUpMs
+    this.#caughtUpMs = this.#acknowledgedMs
+    this.#receiver!.subscribed(lostMs, this.#acknowledgedMs)
   }
 
   #lose (why: string): void {
-    this.#acknowledged = false
+    this.#acknowledgedMs = undefined
     this.#lostProbes = 0
     if (this.#subscription.state === 'absent') return
     this.#subscription = { state: 'absent', since: performance.now(), first: false }

@@ -1,4 +1,4 @@
-import type { EventFrame } from './frame.js'
+import type { EventFrame, Frame } from './frame.js'
 
 /** What keeping a frame costs beside its bytes, about; without it, many tiny ones would slip past the bound. */
 const ENTRY_BYTES = 64
@@ -9,7 +9,7 @@ const ENTRY_BYTES = 64
  */
 export class Backlog {
   /** By what they supersede, or by a number of their own: a map keeps the order in which keys were set. */
-  readonly #frames = new Map<string | number, EventFrame>()
+  readonly #frames = new Map<string | number, Frame>()
   #next = 0
   #bytes = 0
 
@@ -24,20 +24,24 @@ export class Backlog {
 
   /** Whether it superseded an earlier frame, which is owed no longer. */
   add (frame: EventFrame): boolean {
-    const key = frame.message.supersedes ?? this.#next++
-    const superseded = this.#frames.get(key)
+    const { supersedes } = frame.message
+    const superseded = supersedes === undefined ? undefined : this.#frames.get(supersedes)
     if (superseded !== undefined) {
-      this.#frames.delete(key)
+      this.#frames.delete(supersedes!)
       this.#bytes -= superseded.bytes + ENTRY_BYTES
     }
-    this.#frames.set(key, frame)
-    this.#bytes += frame.bytes + ENTRY_BYTES
+    this.#set(supersedes ?? this.#next++, frame)
     return superseded !== undefined
   }
 
+  /** Adds what supersedes nothing, and nothing supersedes. */
+  append (frame: Frame): void {
+    this.#set(this.#next++, frame)
+  }
+
   /** Takes the oldest: as many as so many bytes hold, and one at least, unless it is empty. */
-  take (maxBytes: number): EventFrame[] {
-    const taken: EventFrame[] = []
+  take (maxBytes: number): Frame[] {
+    const taken: Frame[] = []
     let room = maxBytes
     for (const [key, frame] of this.#frames) {
       if (taken.length > 0 && frame.bytes > room) break
@@ -47,5 +51,10 @@ export class Backlog {
       taken.push(frame)
     }
     return taken
+  }
+
+  #set (key: string | number, frame: Frame): void {
+    this.#frames.set(key, frame)
+    this.#bytes += frame.bytes + ENTRY_BYTES
   }
 }

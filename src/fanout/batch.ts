@@ -30,8 +30,8 @@ export class Batch {
   readonly frames: EventFrame[] = []
   readonly shares: Share[] = []
 
-  add (message: Message): void {
-    this.frames.push(new EventFrame(message))
+  add (message: Message, id: string | undefined): void {
+    this.frames.push(new EventFrame(message, id))
   }
 
   /** What one filter lets through, made when first asked for; without frames where it accepts none of the messages. */

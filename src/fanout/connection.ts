@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Backlog } from './backlog.js'
 import type { Share } from './batch.js'
 import type { Filter } from './filter.js'
-import { join, type EventFrame } from './frame.js'
+import { join, type Frame } from './frame.js'
 
 /** Why a stream ended; the closed set of `connections_closed_total{reason}`. */
 export const CLOSE_REASONS = ['client_gone', 'slow_consumer', 'draining', 'max_age', 'token_expired'] as const
@@ -17,8 +17,8 @@ export interface ConnectionOwner {
   closed (connection: Connection): void
   /** So many events of what it is owed are owed no longer, as later ones say the same. */
   conflated (events: number): void
-  /** It was handed, in so many bytes, events that it had been owed. */
-  caughtUp (frames: readonly EventFrame[], bytes: number): void
+  /** It was handed, in so many bytes, what it had been owed. */
+  caughtUp (frames: readonly Frame[], bytes: number): void
 }
 
 export interface ConnectionOptions {
@@ -76,6 +76,9 @@ export class Connection {
   /** The last block, once it is ending. */
   #farewell: Buffer | undefined
   #owedBefore = 0
+  /** What it is owed of these bytes does not count against it: it did not fall behind for being told so much. */
+  #told = 0
+  #held = false
 
   constructor ({ merchantId, filter, term, socket, maxBufferedBytes, owner }: ConnectionOptions) {
     this.merchantId = merchantId
@@ -91,7 +94,7 @@ export class Connection {
     socket.on('close', onClose).on('end', onEnd).on('error', onError)
     socket.resume() // What a client still sends is of no interest; its end is.
     // Behind an earlier answer on the same connection, which nothing may overtake.
-    if (socket.writableLength > 0) this.#backlog = new Backlog()
+    if (socket.writableLength > 0) this.#lag(0)
   }
 
   /** Why it was closed; `client_gone` unless this side began. */
@@ -111,7 +114,7 @@ export class Connection {
 
   /** Takes what one turn brought, and says whether it was handed over at once; if not, it may be owed. */
   deliver (share: Share): boolean {
-    if (this.#closing !== undefined) return false
+    if (this.#closing !== undefined || this.#held) return false
     if (this.#backlog === undefined) {
       this.#send(share.bytes)
       return true
@@ -124,15 +127,33 @@ export class Connection {
     return false
   }
 
-  /** Sends the first block of all; to be called before anything is delivered. */
-  greet (greeting: Buffer): void {
-    if (this.#backlog === undefined) this.#send(greeting)
-    else this.#socket.write(greeting, this.#whenTaken())
+  /** Sends all of these, in order, however far the client is behind. */
+  tell (frames: readonly Frame[]): void {
+    if (this.#closing !== undefined) return
+    const owed = this.#backlog
+    const backlog = this.#backlog ??= new Backlog()
+    const before = backlog.bytes
+    for (const frame of frames) backlog.append(frame)
+    this.#told += backlog.bytes - before
+    if (owed === undefined) this.#pay(backlog)
+  }
+
+  /** From now on it is delivered nothing, and gets no sign of life, until {@link Connection.release}. */
+  hold (): void {
+    this.#held = true
+  }
+
+  release (): void {
+    this.#held = false
+  }
+
+  get held (): boolean {
+    return this.#held
   }
 
   /** Sends a sign of life, and says whether it did: a client that lags has enough to read. */
   beat (heartbeat: Buffer): boolean {
-    if (this.#closing !== undefined) return false
+    if (this.#closing !== undefined || this.#held) return false
     if (this.#backlog !== undefined) {
       this.#isPatient()
       return false
@@ -188,15 +209,10 @@ export class Connection {
     this.#backlog ??= new Backlog()
     this.#inFlight = inFlight
     // Nothing, behind all that the kernel was given before: it is taken when that is.
-    this.#socket.write('', this.#whenTaken())
-  }
-
-  /** What is to be called once the kernel has taken all that it was given, or never will. */
-  #whenTaken (): (error?: Error | null) => void {
-    return (error) => {
+    this.#socket.write('', (error) => {
       this.#inFlight = 0
       if (error === undefined || error === null) this.#pay(this.#backlog!)
-    }
+    })
   }
 
   /** Sends what is owed until the kernel does not take it all. */
@@ -209,6 +225,7 @@ export class Connection {
     }
     if (this.#inFlight > 0) return
     this.#backlog = undefined
+    this.#told = 0
     if (this.#farewell !== undefined) this.#finish()
   }
 
@@ -222,7 +239,7 @@ export class Connection {
    * not after, or one turn that brings more than it would cut off a client that needed a moment only.
    */
   #isPatient (): boolean {
-    if (this.#backlog!.bytes <= this.#maxBufferedBytes) return true
+    if (this.#backlog!.bytes <= this.#maxBufferedBytes + this.#told) return true
     this.destroy('slow_consumer')
     return false
   }

@@ -1,16 +1,18 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { Throttle } from '../log.js'
-import { decode, topicLabel, type DropReason, type Message, type TopicLabel } from '../message.js'
+import { decode, topicLabel, type DropReason, type TopicLabel } from '../message.js'
 import type { Metrics } from '../metrics.js'
-import { Batch, type Share } from './batch.js'
 import { Connection, turnAway, type CloseReason, type ConnectionOwner } from './connection.js'
 import { Deadlines } from './deadlines.js'
 import { paced, pause, shuffled, type Pace } from './drain.js'
-import type { Filter } from './filter.js'
 import * as frame from './frame.js'
 import { Heartbeat } from './heartbeat.js'
+import { History, type Entry, type HistoryBounds } from './history.js'
 import { Registry, type NoRoom, type RegistryLimits } from './registry.js'
+import { checkpoint, resume, type Beginning, type Gap } from './resume.js'
+import { Turn } from './turn.js'
+import { Waiting, type Waiter } from './waiting.js'
 
 export interface HubOptions extends RegistryLimits {
   readonly channelPrefix: string
@@ -20,14 +22,17 @@ export interface HubOptions extends RegistryLimits {
   /** About how long a stream lives, in milliseconds. */
   readonly maxAgeMs: number
   readonly retryMs: number
+  readonly history: HistoryBounds
+  /** Until when all that was published has been received, in Unix milliseconds. */
+  readonly caughtUpMs: () => number
+  /** The clock of this instance, in Unix milliseconds. */
+  readonly now: () => number
   readonly metrics: Metrics
   readonly log: Logger
 }
 
 /** A client whose request was answered, to be attached to the stream of its merchant. */
-export interface Newcomer {
-  readonly merchantId: string
-  readonly filter: Filter | undefined
+export interface Newcomer extends Beginning {
   /** When its credential runs out, in Unix milliseconds. */
   readonly expiresAt?: number | undefined
   readonly socket: Socket
@@ -61,9 +66,6 @@ const MOVE_RETRY_MS = 1_000
 const ELSEWHERE_RETRY_MS = 500
 /** A client that is refused for want of something waits this many times longer than one that was cut off. */
 const REFUSED_RETRY_FACTOR = 3
-/** Publishers' timestamps that are further off tell of another clock or unit, not of latency; in seconds. */
-const MAX_SANE_LATENCY_S = 600
-
 /**
  * The heart: takes what the broker receives, and hands every merchant's messages to that merchant's connections.
  * All that one turn of the event loop brings for a merchant is encoded once, and written once per connection.
@@ -77,8 +79,9 @@ export class Hub implements ConnectionOwner {
   readonly #log: Logger
   readonly #dropLog = new Throttle(1_000)
   readonly #slowLog = new Throttle(1_000)
-  readonly #pending = new Map<string, Batch>()
-  #flushScheduled = false
+  readonly #history: History
+  readonly #turn: Turn
+  readonly #waiting = new Waiting((waiter) => { this.#waitedInVain(waiter) })
   #drained: (() => void) | undefined
   #leaving = false
   #draining = false
@@ -88,11 +91,18 @@ export class Hub implements ConnectionOwner {
     this.#metrics = options.metrics
     this.#log = options.log
     this.#registry = new Registry(options)
+    this.#history = new History(options.history)
+    this.#turn = new Turn(this.#registry, options.metrics)
     this.#heartbeat = new Heartbeat(options.heartbeatMs, (connections) => { this.#beat(connections) })
     this.#metrics.readGauges({
       connections: () => this.#registry.size,
       merchants_connected: () => this.#registry.merchants,
       write_buffer_bytes: () => this.#bufferedBytes(),
+      history_events: () => {
+        this.#history.expire(options.now())
+        return this.#history.events
+      },
+      history_bytes: () => this.#history.bytes,
     })
     this.#heartbeat.start()
     this.#deadlines = new Deadlines((connection) => { this.#timeIsUp(connection) })
@@ -117,8 +127,26 @@ export class Hub implements ConnectionOwner {
       return
     }
     this.#metrics.messageReceived(topicLabel(message.topic))
+    const entry = this.#history.append(message, payload.length, this.#options.now())
     if (this.#registry.connectionsOf(message.merchantId) === undefined) return
-    this.#batchOf(message.merchantId).add(message)
+    this.#turn.add(message, entry === undefined ? undefined : this.#history.cursorAt(entry))
+    if (entry !== undefined) this.#release(entry)
+  }
+
+  /**
+   * The subscription stands, since the time given; until then, something may have been missed, but for what was published
+   * before `lostMs`. Both in Unix milliseconds.
+   */
+  subscribed (lostMs: number, sinceMs: number): void {
+    this.#turn.flush()
+    this.#history.start(sinceMs)
+    const to = this.#options.now()
+    for (const connection of this.#registry) {
+      const waiter = this.#waiting.delete(connection)
+      connection.release()
+      this.#tellOf({ reason: 'redis_outage', from: Math.min(lostMs, waiter?.ahead.from ?? lostMs), to }, connection)
+      if (waiter !== undefined) this.#metrics.resumed('gap')
+    }
   }
 
   /** Why a stream for this merchant, or for any, cannot be opened now; `undefined` if it can. */
@@ -129,18 +157,18 @@ export class Hub implements ConnectionOwner {
   /** Turns a client away in a way that EventSource comes back from (DESIGN §3). The head of the answer has been sent. */
   refuse (socket: Socket, refusal: Refusal): void {
     const retryMs = refusal === 'draining' ? ELSEWHERE_RETRY_MS : this.#options.retryMs * REFUSED_RETRY_FACTOR
-    const lastWords = farewell(FAREWELLS[refusal], retryMs)
+    const lastWords = farewell(undefined, FAREWELLS[refusal], retryMs)
     turnAway(socket, lastWords)
     this.#metrics.bytesSent(lastWords.length)
   }
 
-  /** Opens a stream: greets the client, and sends it what arrives from now on. */
-  attach ({ merchantId, filter, expiresAt, socket }: Newcomer): Connection {
-    // What arrived earlier in this turn is not for the newcomer.
-    const pending = this.#pending.get(merchantId)
-    if (pending !== undefined) this.#deliver(merchantId, pending)
+  /** Opens a stream: greets the client, sends it what it has missed, then what arrives from now on. */
+  attach (newcomer: Newcomer): Connection {
+    const { merchantId, filter, expiresAt, socket } = newcomer
+    // What arrived earlier in this turn is the history's to replay.
+    this.#turn.settle(merchantId)
 
-    const { maxAgeMs, maxBufferedBytes, retryMs } = this.#options
+    const { maxAgeMs, maxBufferedBytes } = this.#options
     const ageMs = maxAgeMs * (1 + AGE_JITTER * (2 * Math.random() - 1))
     const validMs = expiresAt === undefined ? Infinity : expiresAt - Date.now()
     const connection = new Connection({ merchantId, filter, term: validMs < ageMs ? 'token_expired' : 'max_age', socket, maxBufferedBytes, owner: this })
@@ -148,9 +176,7 @@ export class Hub implements ConnectionOwner {
     this.#heartbeat.add(connection)
     this.#deadlines.set(connection, connection.openedAt + Math.min(ageMs, validMs))
     this.#metrics.connectionOpened()
-    const greeting = Buffer.from(frame.retry(frame.jittered(retryMs)) + frame.connected(merchantId, Date.now()))
-    connection.greet(greeting)
-    this.#metrics.bytesSent(greeting.length)
+    this.#begin(connection, newcomer)
     return connection
   }
 
@@ -159,6 +185,7 @@ export class Hub implements ConnectionOwner {
     this.#registry.delete(connection)
     this.#heartbeat.delete(connection)
     this.#deadlines.delete(connection)
+    this.#waiting.delete(connection)
     const { merchantId, closeReason: reason } = connection
     const seconds = Math.round(performance.now() - connection.openedAt) / 1_000
     this.#metrics.connectionClosed(reason, seconds)
@@ -174,9 +201,11 @@ export class Hub implements ConnectionOwner {
   }
 
   /** @internal */
-  caughtUp (frames: readonly frame.EventFrame[], bytes: number): void {
+  caughtUp (frames: readonly frame.Frame[], bytes: number): void {
     const delivered = new Map<TopicLabel, number>()
-    for (const { message: { topic } } of frames) delivered.set(topicLabel(topic), (delivered.get(topicLabel(topic)) ?? 0) + 1)
+    for (const { message } of frames) {
+      if (message !== undefined) delivered.set(topicLabel(message.topic), (delivered.get(topicLabel(message.topic)) ?? 0) + 1)
+    }
     for (const [topic, count] of delivered) this.#metrics.eventsDelivered(topic, count)
     this.#metrics.bytesSent(bytes)
   }
@@ -189,7 +218,6 @@ export class Hub implements ConnectionOwner {
     this.#leaving = true
     await pause(delayMs, hurry)
     this.#draining = true
-    this.#flush()
     const drained = new Promise<void>((resolve) => { this.#drained = resolve })
     await paced(shuffled(this.#registry), { windowMs, hurry }, (connection) => {
       this.#end(connection, 'draining', hurry.aborted ? this.#options.retryMs : MOVE_RETRY_MS)
@@ -203,49 +231,71 @@ export class Hub implements ConnectionOwner {
     this.#deadlines.stop()
   }
 
-  #batchOf (merchantId: string): Batch {
-    const pending = this.#pending.get(merchantId)
-    if (pending !== undefined) return pending
-    const batch = new Batch()
-    this.#pending.set(merchantId, batch)
-    if (!this.#flushScheduled) {
-      this.#flushScheduled = true
-      setImmediate(() => { this.#flush() })
+  #begin (connection: Connection, newcomer: Newcomer): void {
+    const { merchantId } = connection
+    const now = this.#options.now()
+    this.#history.expire(now)
+    const resumption = resume(this.#history, newcomer, now, this.#options.caughtUpMs())
+    connection.tell([new frame.ControlFrame(frame.retry(frame.jittered(this.#options.retryMs)) + frame.connected(resumption.at, merchantId, now))])
+    if (resumption.outcome === 'behind') {
+      connection.hold()
+      this.#waiting.add({ connection, ahead: resumption, sinceMs: now })
+      return
     }
-    return batch
+    this.#metrics.resumed(resumption.outcome)
+    if (resumption.outcome === 'gap') this.#tellOf(resumption.gap, connection)
+    this.#replay(resumption.missed, connection)
   }
 
-  #flush (): void {
-    this.#flushScheduled = false
-    if (this.#pending.size === 0) return
-    const startedAt = performance.now()
-    for (const [merchantId, batch] of this.#pending) this.#deliver(merchantId, batch)
-    this.#metrics.flushed((performance.now() - startedAt) / 1_000)
+  #tellOf (gap: Gap, connection: Connection): void {
+    connection.tell([new frame.ControlFrame(frame.gap(this.#checkpoint(connection.merchantId), gap))])
+    this.#metrics.gapTold(gap.reason)
   }
 
-  #deliver (merchantId: string, batch: Batch): void {
-    this.#pending.delete(merchantId)
-    let whole: Share | undefined
-    for (const connection of this.#registry.connectionsOf(merchantId) ?? []) {
-      const share = connection.filter === undefined ? (whole ??= batch.share(undefined)) : batch.share(connection.filter)
-      if (share.frames.length > 0 && connection.deliver(share)) share.recipients++
+  #replay (missed: Iterable<Entry>, connection: Connection): void {
+    const frames = [...missed].filter(({ message }) => connection.filter?.accepts(message.topic) ?? true)
+      .map((entry) => new frame.EventFrame(entry.message, this.#history.cursorAt(entry)))
+    if (frames.length > 0) connection.tell(frames)
+  }
+
+  /** Some may have waited for this: what follows it is for them. */
+  #release (entry: Entry): void {
+    const met = this.#waiting.metBy(entry)
+    if (met.length === 0) return
+    this.#turn.settle(entry.message.merchantId)
+    for (const { connection } of met) {
+      connection.release()
+      this.#metrics.resumed('behind')
     }
-    for (const share of batch.shares) {
-      if (share.recipients > 0) this.#metrics.bytesSent(share.bytes.length * share.recipients)
-    }
-    const now = Date.now()
-    for (const { message } of batch.frames) {
-      this.#metrics.fannedOut(topicLabel(message.topic), batch.recipientsOf(message), latencyOf(message, now))
-    }
+  }
+
+  #waitedInVain ({ connection, ahead: { from }, sinceMs }: Waiter): void {
+    this.#turn.settle(connection.merchantId)
+    connection.release()
+    this.#metrics.resumed('gap')
+    this.#tellOf({ reason: 'unknown_cursor', from, to: this.#options.now() }, connection)
+    this.#replay([...this.#history.of(connection.merchantId)].filter(({ arrivedMs }) => arrivedMs >= sinceMs), connection)
+  }
+
+  /** The cursor of a client that has been sent, or is owed, all that has arrived. */
+  #checkpoint (merchantId: string): string {
+    return checkpoint(this.#history, merchantId, this.#options.caughtUpMs())
   }
 
   #beat (connections: ReadonlySet<Connection>): void {
-    const bytes = Buffer.from(frame.heartbeat(Date.now()))
+    const now = this.#options.now()
+    const byMerchant = new Map<string, Buffer>()
     let sent = 0
     for (const connection of connections) {
-      if (connection.beat(bytes)) sent++
+      const { merchantId } = connection
+      let bytes = byMerchant.get(merchantId)
+      if (bytes === undefined) {
+        this.#turn.settle(merchantId)
+        byMerchant.set(merchantId, bytes = Buffer.from(frame.heartbeat(this.#checkpoint(merchantId), now)))
+      }
+      if (connection.beat(bytes)) sent += bytes.length
     }
-    this.#metrics.bytesSent(bytes.length * sent)
+    this.#metrics.bytesSent(sent)
   }
 
   /** Its term is over; or it was told so a while ago, and is still there. */
@@ -256,7 +306,10 @@ export class Hub implements ConnectionOwner {
   }
 
   #end (connection: Connection, reason: CloseReason & frame.FarewellReason, retryMs: number): void {
-    const lastWords = farewell(reason, Math.min(retryMs, this.#options.retryMs))
+    this.#turn.settle(connection.merchantId)
+    // One that is held has not been sent what has arrived: it leaves with the cursor that it came with.
+    const id = connection.held ? undefined : this.#checkpoint(connection.merchantId)
+    const lastWords = farewell(id, reason, Math.min(retryMs, this.#options.retryMs))
     if (!connection.end(reason, lastWords)) return
     this.#metrics.bytesSent(lastWords.length)
     this.#deadlines.set(connection, performance.now() + LINGER_MS)
@@ -276,13 +329,6 @@ export class Hub implements ConnectionOwner {
   }
 }
 
-function farewell (reason: frame.FarewellReason, retryMs: number): Buffer {
-  return Buffer.from(frame.retry(frame.jittered(retryMs)) + frame.close(reason, true))
-}
-
-/** From the publisher's timestamp to now, in seconds; `undefined` where there is none to be believed. */
-function latencyOf ({ timestamp }: Message, now: number): number | undefined {
-  if (timestamp === undefined) return undefined
-  const seconds = (now - timestamp) / 1_000
-  return seconds >= 0 && seconds <= MAX_SANE_LATENCY_S ? seconds : undefined
+function farewell (id: string | undefined, reason: frame.FarewellReason, retryMs: number): Buffer {
+  return Buffer.from(frame.retry(frame.jittered(retryMs)) + frame.close(id, reason, true))
 }

@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type, type Static } from '@sinclair/typebox'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import type { Strategy } from '../auth/strategy.js'
-import { AuthAway, ForeignMerchant, ForeignTicket, NotAcceptable, Pipelined } from '../errors.js'
+import { AuthAway, BadReplay, ForeignMerchant, ForeignTicket, NotAcceptable, Pipelined } from '../errors.js'
 import type { Filter } from '../fanout/filter.js'
 import type { Hub, Refusal } from '../fanout/hub.js'
 import type { Metrics, RejectionReason } from '../metrics.js'
@@ -32,13 +32,21 @@ const Query = Type.Object({
   merchantId: Type.Optional(Type.String()),
   topics: Type.Optional(Type.String()),
   ticket: Type.Optional(Type.String()),
+  // Whatever it is: one that means nothing is answered with a gap, as a browser would not come back from an error.
+  lastEventId: Type.Optional(Type.Unknown()),
+  replay: Type.Optional(Type.String()),
 })
+
+/** More than any history holds of a merchant for long. */
+const MAX_REPLAY = 10_000
 
 /** Who may listen, to what, and for how long. */
 interface Admission {
   readonly merchantId: string
   readonly filter: Filter | undefined
   readonly expiresAt: number | undefined
+  readonly lastEventId: string | undefined
+  readonly replay: number
 }
 
 /** `GET /events`: the stream of one merchant. DESIGN §3–4. */
@@ -95,10 +103,11 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
     const refusal = hub.refusal()
     if (refusal !== undefined) return refusal
     const wanted = readTopics(query.topics)
+    const replay = readReplay(query.replay)
     try {
       const { merchantId, expiresAt, topics } = await strategy.authenticate(request)
       if (query.merchantId !== undefined && query.merchantId !== merchantId) throw new ForeignMerchant()
-      return { merchantId, filter: narrowed(wanted, readTopics(topics)), expiresAt }
+      return { merchantId, filter: narrowed(wanted, readTopics(topics)), expiresAt, lastEventId: lastEventIdOf(request, query), replay }
     } catch (error) {
       if (error instanceof AuthAway) return 'auth_unavailable'
       throw error
@@ -110,6 +119,19 @@ export const eventsRoute: FastifyPluginAsyncTypebox<EventsOptions> = async (app,
 function narrowed (wanted: Filter | undefined, allowed: Filter | undefined): Filter | undefined {
   if (wanted !== undefined && allowed?.covers(wanted) === false) throw new ForeignTicket('topics')
   return wanted ?? allowed
+}
+
+/** The header wins: an EventSource that comes back sends it to the URL that it was first opened with. */
+function lastEventIdOf ({ headers }: FastifyRequest, { lastEventId }: Static<typeof Query>): string | undefined {
+  const given = headers['last-event-id'] ?? lastEventId
+  if (given === undefined || given === '') return undefined
+  return typeof given === 'string' ? given : 'more than one'
+}
+
+function readReplay (text = '0'): number {
+  const count = /^\d{1,5}$/.test(text) ? Number(text) : Infinity
+  if (count > MAX_REPLAY) throw new BadReplay(MAX_REPLAY)
+  return count
 }
 
 function rejectionOf ({ statusCode }: FastifyError): RejectionReason {

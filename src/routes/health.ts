@@ -6,6 +6,8 @@ import { onlyMethods } from './only-methods.js'
 export interface HealthOptions {
   readonly hub: Hub
   readonly broker: Broker
+  /** How long the first subscription has to stand, until the history covers what clients bring with them. */
+  readonly warmupMs: number
   readonly redisOutageGraceMs: number
 }
 
@@ -13,8 +15,9 @@ export interface HealthOptions {
  * `GET /healthz`: this process works; nothing else, or an outage of Redis would have Kubernetes kill every stream.
  * `GET /readyz`: new clients are welcome, or 503 with the reason why not. DESIGN §4.
  */
-export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { hub, broker, redisOutageGraceMs }) => {
+export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { hub, broker, warmupMs, redisOutageGraceMs }) => {
   for (const path of ['/healthz', '/readyz']) onlyMethods(app, path, ['GET', 'HEAD'])
+  let warm = false
   app.get('/healthz', async () => ({ status: 'ok' }))
 
   app.get('/readyz', async (_request, reply) => {
@@ -26,7 +29,10 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { hub
   function unready (): string | undefined {
     if (hub.leaving) return 'draining'
     const { subscription } = broker
-    if (subscription.state === 'standing') return undefined
+    if (subscription.state === 'standing') {
+      warm ||= performance.now() - subscription.since >= warmupMs
+      return warm ? undefined : 'warming_up'
+    }
     if (subscription.first) return 'not_subscribed'
     return performance.now() - subscription.since > redisOutageGraceMs ? 'redis_outage' : undefined
   }
