@@ -1,18 +1,20 @@
-// Runs before the tests: they are worth nothing without a real Redis, so they do not begin without one. Without `ip` they
-// are worth less, and say so (test/vanished.test.ts).
+// Runs before the tests: they are worth nothing without a real Redis, so they do not begin without one. Without `ip` or
+// a Chromium they are worth less, and say so (test/vanished.test.ts, test/browser).
 import { spawnSync } from 'node:child_process'
 
 const succeeds = (...command) => spawnSync(command[0], command.slice(1), { stdio: 'ignore' }).status === 0
 const haveRedis = () => succeeds('redis-server', '--version') && succeeds('redis-cli', '--version')
 const haveIp = () => process.platform !== 'linux' || succeeds('ip', '-V')
+const haveChromium = () => ['chromium', 'chromium-browser', 'google-chrome'].some((name) => succeeds(name, '--version'))
 
-const missing = [...(haveRedis() ? [] : ['redis-server']), ...(haveIp() ? [] : ['iproute2'])]
+const missing = [...(haveRedis() ? [] : ['redis-server']), ...(haveIp() ? [] : ['iproute2']), ...(haveChromium() ? [] : ['chromium'])]
 if (missing.length > 0) {
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
   if (succeeds(...sudo, 'apt-get', '--version')) {
     console.error(`installing with apt-get what is missing: ${missing.join(' ')}`)
     const aptGet = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q']
-    for (const task of [['update'], ['install', '-y', '--no-install-recommends', ...missing]]) {
+    // One at a time: not every distribution has all, and apt-get installs nothing if it does not know one.
+    for (const task of [['update'], ...missing.map((name) => ['install', '-y', '--no-install-recommends', name])]) {
       const [program, ...args] = [...aptGet, ...task]
       // Output goes to standard error: standard output is the tests'.
       spawnSync(program, args, { stdio: ['ignore', 2, 2] })
