@@ -156,8 +156,11 @@ function isRedisUrl (value: string): boolean {
   }
 }
 
-/** So long that an idle client's cursor, as old as a heartbeat, is covered (SKEW_MS of fanout/cursor.ts); nobody waits for it in development. */
-const warmupOf = ({ NODE_ENV, HEARTBEAT_MS }: Raw): number => NODE_ENV === 'production' ? HEARTBEAT_MS + 5_000 : 0
+/**
+ * So long that an idle client's cursor is covered: it is as old as a heartbeat and the probe before that (TICK_MS of
+ * broker/redis.ts), and may be SKEW_MS (fanout/cursor.ts) older than it seems. In development nobody waits for it.
+ */
+const warmupOf = ({ NODE_ENV, HEARTBEAT_MS }: Raw): number => NODE_ENV === 'production' ? HEARTBEAT_MS + 7_000 : 0
 
 const isHops = (value: string | undefined): boolean => /^[1-9]$/.test(value ?? '')
 

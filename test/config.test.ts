@@ -101,8 +101,8 @@ t.test('each AUTH_MODE takes what it needs', async (t) => {
 t.test('production refuses what must not face the public', async (t) => {
   t.throws(() => loadConfig({ NODE_ENV: 'production', REDIS_URL: 'redis://r:6379' }), { message: 'AUTH_MODE got "none"; it takes in production an authenticating mode: with none, anyone could listen to any merchant' })
   const ready = { NODE_ENV: 'production', REDIS_URL: 'redis://r:6379', AUTH_MODE: 'jwt' }
-  t.match(loadConfig({ ...ready, JWT_SECRET: KEY }), { NODE_ENV: 'production', READY_WARMUP_MS: 20_000 })
-  t.match(loadConfig({ ...ready, JWT_SECRET: KEY, HEARTBEAT_MS: '5000' }), { READY_WARMUP_MS: 10_000 })
+  t.match(loadConfig({ ...ready, JWT_SECRET: KEY }), { NODE_ENV: 'production', READY_WARMUP_MS: 22_000 })
+  t.match(loadConfig({ ...ready, JWT_SECRET: KEY, HEARTBEAT_MS: '5000' }), { READY_WARMUP_MS: 12_000 })
   t.match(loadConfig({ ...ready, JWT_SECRET: KEY, READY_WARMUP_MS: '1' }), { READY_WARMUP_MS: 1 })
   t.match(loadConfig({ ...ready, JWT_JWKS_URL: 'https://issuer.example' }), { NODE_ENV: 'production' })
   t.throws(() => loadConfig({ ...ready, JWT_JWKS_URL: 'http://issuer.example' }), { message: /^JWT_JWKS_URL got "http:.*; it takes in production https/ })

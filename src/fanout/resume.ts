@@ -66,7 +66,8 @@ export function resume (history: History, { merchantId, filter, lastEventId, rep
   if (known !== undefined && (own || whole)) return replay('exact', history.cursorAt(known), [...history.after(known)])
 
   const seenMs = Math.max(arrivedMs, provenMs)
-  const from = seenMs - skewMs
+  // What came after it may have been published before it came.
+  const from = seenMs - SKEW_MS
   const gap = (reason: GapReason): Resumption =>
     ({ outcome: 'gap', at: lastEventId, gap: { reason, from, to: now }, missed: known === undefined ? since(history, merchantId, seenMs) : [...history.after(known)] })
   if (hash !== undefined && whole) {

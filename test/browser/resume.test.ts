@@ -17,7 +17,7 @@ const CHANNEL = 'merchant:TEST:numbers'
 const HEARTBEAT_MS = 200
 const ENVIRONMENT: Environment = { HEARTBEAT_MS: String(HEARTBEAT_MS), RETRY_MS: '300' }
 /** What it is in production: a heartbeat, and the 5 s that instances may differ by (DESIGN §4). */
-const READY_WARMUP_MS = String(HEARTBEAT_MS + 5_000)
+const READY_WARMUP_MS = String(HEARTBEAT_MS + 7_000)
 
 const numbered = (n: number) => ({ type: 'numbered', n })
 const parse = ({ data }: PageEvent) => JSON.parse(data) as { readonly n?: number, readonly type?: string, readonly reason?: string }

@@ -1,0 +1,88 @@
+import type { Instance } from './instance.js'
+import { ModelSocket } from './socket.js'
+
+/** An event that a client was sent, by the number that it was published under. */
+export interface Received {
+  readonly serial: number
+  readonly connection: number
+}
+
+/** What a client was told may be missing, in true time. */
+export interface ToldGap {
+  readonly reason: string
+  readonly from: number
+  readonly to: number
+  /** How much it had received before. */
+  readonly after: number
+}
+
+/** An EventSource that is moved among instances, and keeps a ledger. */
+export class Client {
+  readonly merchantId: string
+  readonly received: Received[] = []
+  readonly gaps: ToldGap[] = []
+  /** The cursors that it came with, connection by connection. */
+  readonly cursors: Array<string | undefined> = []
+  #instance: Instance | undefined
+  #socket: ModelSocket | undefined
+  #written: Array<{ readonly at: number, readonly text: string }> = []
+  #lastEventId: string | undefined
+
+  constructor (merchantId: string) {
+    this.merchantId = merchantId
+  }
+
+  get connection (): number {
+    return this.cursors.length - 1
+  }
+
+  get open (): boolean {
+    return this.#socket !== undefined && !this.#socket.destroyed
+  }
+
+  get greeted (): boolean {
+    return this.#lastEventId !== undefined
+  }
+
+  isOn (instance: Instance): boolean {
+    return this.#instance === instance
+  }
+
+  connect (instance: Instance): void {
+    const socket = new ModelSocket((text) => { this.#written.push({ at: Date.now(), text }) })
+    this.#instance = instance
+    this.#socket = socket
+    this.cursors.push(this.#lastEventId)
+    instance.hub.attach({ merchantId: this.merchantId, filter: undefined, socket: socket.asSocket, lastEventId: this.#lastEventId })
+  }
+
+  /** The connection is gone, and with it what was written in its last so many milliseconds. */
+  cut (lostMs: number): void {
+    const until = Date.now() - lostMs
+    const written = this.#written.filter(({ at }) => at < until || lostMs === 0)
+    this.#written = []
+    for (const block of written.map(({ text }) => text).join('').split('\n\n')) this.#read(block)
+    this.#socket?.destroy()
+    this.#socket = undefined
+  }
+
+  #read (block: string): void {
+    let id: string | undefined
+    let event: string | undefined
+    let data: string | undefined
+    for (const line of block.split('\n')) {
+      if (line.startsWith('id: ')) id = line.slice(4)
+      else if (line.startsWith('event: ')) event = line.slice(7)
+      else if (line.startsWith('data: ')) data = line.slice(6)
+    }
+    if (id !== undefined) this.#lastEventId = id
+    if (data === undefined || event === undefined || event === 'close') return
+    const instance = this.#instance!
+    if (event === 'gap') {
+      const { reason, from, to } = JSON.parse(data) as { reason: string, from: number, to: number }
+      this.gaps.push({ reason, from: from - instance.skewMs, to: to - instance.skewMs, after: this.received.length })
+      return
+    }
+    this.received.push({ serial: instance.serialOf(Number(id!.split('.')[0]), data), connection: this.connection })
+  }
+}
