@@ -1,5 +1,6 @@
 import type { Message } from '../message.js'
 import { SKEW_MS, digestOf, epochOf, formatCursor, newEpoch } from './cursor.js'
+import { Records } from './records.js'
 
 export interface HistoryBounds {
   /** How long a message is kept, in milliseconds. */
@@ -10,57 +11,57 @@ export interface HistoryBounds {
   readonly eventsPerMerchant: number
 }
 
-/** What keeping a message costs beside its payload, about, in bytes of heap; a test compares it with what the heap says. */
-const ENTRY_BYTES = 450
 /** However many there are of a merchant, those younger than this are kept: clients that hop among instances need them. */
 const YOUNG_MS = 2 * SKEW_MS
 const FLOORS = 65_536
+const NONE = -1
 
-/** A message that came in, in two lists: of all, and of its merchant. */
-export class Entry {
-  readonly message: Message
-  /** In Unix milliseconds; never less than that of an earlier one. */
-  readonly arrivedMs: number
-  readonly bytes: number
-  /** @internal */
-  readonly queue: Queue
-  /** The merchant's next one. */
-  next: Entry | undefined
-  /** @internal */
-  older: Entry | undefined
-  /** @internal */
-  newer: Entry | undefined
-  #digest: string | undefined
-
-  constructor (message: Message, arrivedMs: number, bytes: number, queue: Queue) {
-    this.message = message
-    this.arrivedMs = arrivedMs
-    this.bytes = bytes
-    this.queue = queue
-  }
-
-  /** Made when first asked for: for merchants without clients here, nobody asks. */
-  get digest (): string {
-    this.#digest ??= digestOf(this.message)
-    return this.#digest
-  }
-}
-
-/** What is held of one merchant; there is none without an entry. */
+/** What is held of one merchant, from the oldest to the newest; there is none without a record. */
 class Queue {
   readonly merchantId: string
-  readonly slot: number
-  oldest: Entry | undefined
-  newest: Entry | undefined
+  readonly place: number
+  oldest = NONE
+  newest = NONE
   count = 0
-  /** Nothing that arrived after this was evicted. */
+  /** When what was evicted last had arrived: nothing that arrived after it was. */
   floor: number
   epoch: string | undefined
 
-  constructor (merchantId: string, slot: number, floor: number) {
+  constructor (merchantId: string, place: number, floor: number) {
     this.merchantId = merchantId
-    this.slot = slot
+    this.place = place
     this.floor = floor
+  }
+}
+
+/** A message that is held, for as long as nothing else is done to the history. */
+export class Entry {
+  readonly merchantId: string
+  /** In Unix milliseconds; never less than that of an earlier one. */
+  readonly arrivedMs: number
+  /** @internal */
+  readonly slot: number
+  readonly #records: Records<Queue>
+
+  constructor (records: Records<Queue>, slot: number) {
+    this.#records = records
+    this.slot = slot
+    this.merchantId = records.owner(slot).merchantId
+    this.arrivedMs = records.arrivedMs(slot)
+  }
+
+  get topic (): string {
+    return this.#records.topic(this.slot)
+  }
+
+  /** What a latency or a conflation would go by is not kept: a replay has neither. */
+  get message (): Message {
+    const { merchantId, topic, slot } = this
+    return { merchantId, topic, name: this.#records.name(slot), payload: this.#records.payload(slot), supersedes: undefined, timestamp: undefined }
+  }
+
+  get digest (): string {
+    return digestOf(this.message)
   }
 }
 
@@ -69,27 +70,26 @@ class Queue {
  * instance. Bounded by age, by bytes over all, and by count per merchant (but for the youngest). It knows since when it
  * is complete for each merchant: nothing was missed and nothing evicted since then.
  *
- * All operations on a message take constant time. What is too old is taken out whenever anything is put in or asked.
+ * What is done per message takes constant time. What is too old is taken out whenever anything is put in.
  */
 export class History {
   readonly #bounds: HistoryBounds
+  readonly #records: Records<Queue>
   readonly #queues = new Map<string, Queue>()
   /**
-   * When the last thing evicted of a merchant without entries had arrived, by a digest of the merchant. Merchants share
-   * places: a time that is too late makes a gap of a resume, never a resume of a gap.
+   * The floors of merchants of whom nothing is held any more, by a digest of the merchant. Merchants may share a place: a
+   * floor that is too late makes a gap of a resume, never a resume of a gap.
    */
   readonly #floors = new Float64Array(FLOORS)
-  #oldest: Entry | undefined
-  #newest: Entry | undefined
+  readonly #evictUpTo = (slot: number) => { this.#evictThrough(slot) }
   #lastMs = 0
   #startedAt = Infinity
   #starts = 0
   #epoch = newEpoch()
-  #events = 0
-  #bytes = 0
 
   constructor (bounds: HistoryBounds) {
     this.#bounds = bounds
+    this.#records = new Records(bounds.maxBytes)
   }
 
   get on (): boolean {
@@ -97,11 +97,11 @@ export class History {
   }
 
   get events (): number {
-    return this.#events
+    return this.#records.count
   }
 
   get bytes (): number {
-    return this.#bytes
+    return this.#records.bytes
   }
 
   /** How often it was begun: more than once, if something may have been missed in between. */
@@ -117,62 +117,57 @@ export class History {
   /** From now on everything comes in. What came before is forgotten: it is of no use across what may be missing. */
   start (now: number): void {
     this.#queues.clear()
-    this.#oldest = this.#newest = undefined
-    this.#events = this.#bytes = 0
+    this.#records.clear()
     this.#lastMs = now
     this.#startedAt = now
     this.#starts++
     this.#epoch = newEpoch()
   }
 
-  /** @returns what the message is remembered as; `undefined` if there is no history. */
-  append (message: Message, payloadBytes: number, now: number): Entry | undefined {
+  /** @returns when it arrived, as its cursor says it; `undefined` if there is no history. */
+  append (message: Message, payload: Buffer, now: number): number | undefined {
     if (!this.on) return undefined
     this.expire(now)
     this.#lastMs = Math.max(now, this.#lastMs)
     const queue = this.#queueOf(message.merchantId)
-    const entry = new Entry(message, this.#lastMs, payloadBytes + ENTRY_BYTES, queue)
-    entry.older = this.#newest
-    if (this.#newest === undefined) this.#oldest = entry
-    else this.#newest.newer = entry
-    this.#newest = entry
-    if (queue.newest === undefined) queue.oldest = entry
-    else queue.newest.next = entry
-    queue.newest = entry
+    const slot = this.#records.add(queue, message, payload, this.#lastMs)
+    if (queue.newest === NONE) queue.oldest = slot
+    else this.#records.link(queue.newest, slot)
+    queue.newest = slot
     queue.count++
-    this.#events++
-    this.#bytes += entry.bytes
 
-    while (queue.count > this.#bounds.eventsPerMerchant && queue.oldest!.arrivedMs < this.#lastMs - YOUNG_MS) this.#evict(queue.oldest!)
-    while (this.#bytes > this.#bounds.maxBytes) this.#evict(this.#oldest!)
-    return entry
+    const { eventsPerMerchant, maxBytes } = this.#bounds
+    while (queue.count > eventsPerMerchant && this.#records.arrivedMs(queue.oldest) < this.#lastMs - YOUNG_MS) this.#evictOldestOf(queue)
+    while (this.#records.bytes > maxBytes && this.#records.count > 0) this.#records.reclaim(this.#evictUpTo)
+    return this.#lastMs
   }
 
   /** Takes out what is too old. */
   expire (now: number): void {
     const horizon = now - this.#bounds.ttlMs
-    while (this.#oldest !== undefined && this.#oldest.arrivedMs < horizon) this.#evict(this.#oldest)
+    for (let slot = this.#records.oldest(); slot !== NONE && this.#records.arrivedMs(slot) < horizon; slot = this.#records.oldest()) this.#evictThrough(slot)
   }
 
   /** Whether all of a merchant that arrived at that time or later is held. */
   isCompleteSince (merchantId: string, ms: number): boolean {
     if (!this.on || ms < this.#startedAt) return false
-    const floor = this.#queues.get(merchantId)?.floor ?? this.#floors[slotOf(merchantId)]!
+    const floor = this.#queues.get(merchantId)?.floor ?? this.#floors[placeOf(merchantId)]!
     return floor < ms
   }
 
-  /** A merchant's entries, in the order of arrival. */
-  * of (merchantId: string): Generator<Entry, void> {
-    for (let entry = this.#queues.get(merchantId)?.oldest; entry !== undefined; entry = entry.next) yield entry
+  /** A merchant's messages, in the order of arrival. */
+  of (merchantId: string): Generator<Entry, void> {
+    return this.#from(this.#queues.get(merchantId)?.oldest ?? NONE)
   }
 
-  /** All that arrived after an entry of the same merchant. */
-  * after (entry: Entry): Generator<Entry, void> {
-    for (let next = entry.next; next !== undefined; next = next.next) yield next
+  /** All that arrived after one, of the same merchant. */
+  after ({ slot }: Entry): Generator<Entry, void> {
+    return this.#from(this.#records.next(slot))
   }
 
   newest (merchantId: string): Entry | undefined {
-    return this.#queues.get(merchantId)?.newest
+    const queue = this.#queues.get(merchantId)
+    return queue === undefined ? undefined : new Entry(this.#records, queue.newest)
   }
 
   /** The epoch, as cursors of this merchant say it. */
@@ -183,42 +178,44 @@ export class History {
     return queue.epoch
   }
 
-  /** The cursor of an event of the present epoch. */
-  cursorAt ({ arrivedMs, digest, message }: Entry, caughtUpMs?: number): string {
-    return formatCursor({ arrivedMs, hash: digest, epoch: this.epochOf(message.merchantId), caughtUpMs })
+  /** The cursor of a message that arrived in the present epoch. */
+  cursorOf (message: Message, arrivedMs: number, caughtUpMs?: number): string {
+    return formatCursor({ arrivedMs, hash: digestOf(message), epoch: this.epochOf(message.merchantId), caughtUpMs })
+  }
+
+  * #from (slot: number): Generator<Entry, void> {
+    for (; slot !== NONE; slot = this.#records.next(slot)) yield new Entry(this.#records, slot)
   }
 
   #queueOf (merchantId: string): Queue {
     const queue = this.#queues.get(merchantId)
     if (queue !== undefined) return queue
-    const slot = slotOf(merchantId)
-    const added = new Queue(merchantId, slot, this.#floors[slot]!)
+    const place = placeOf(merchantId)
+    const added = new Queue(merchantId, place, this.#floors[place]!)
     this.#queues.set(merchantId, added)
     return added
   }
 
-  /** @param entry its merchant's oldest. */
-  #evict (entry: Entry): void {
-    const { queue, older, newer, next } = entry
-    if (older === undefined) this.#oldest = newer
-    else older.newer = newer
-    if (newer === undefined) this.#newest = older
-    else newer.older = older
-    queue.oldest = next
-    queue.floor = entry.arrivedMs
-    if (--queue.count === 0) {
-      this.#floors[queue.slot] = Math.max(this.#floors[queue.slot]!, queue.floor)
-      this.#queues.delete(queue.merchantId)
-    }
-    // An old entry that is garbage would keep younger ones from being so, until all of the heap is looked at.
-    entry.older = entry.newer = entry.next = undefined
-    this.#events--
-    this.#bytes -= entry.bytes
+  /** And all of the same merchant that is older: what is held of one has no holes. */
+  #evictThrough (slot: number): void {
+    const queue = this.#records.owner(slot)
+    while (queue.oldest !== slot) this.#evictOldestOf(queue)
+    this.#evictOldestOf(queue)
+  }
+
+  #evictOldestOf (queue: Queue): void {
+    const { oldest } = queue
+    queue.oldest = this.#records.next(oldest)
+    queue.floor = this.#records.arrivedMs(oldest)
+    this.#records.delete(oldest)
+    if (--queue.count > 0) return
+    this.#floors[queue.place] = Math.max(this.#floors[queue.place]!, queue.floor)
+    this.#queues.delete(queue.merchantId)
   }
 }
 
 /** FNV-1a, as far as there are floors. */
-function slotOf (merchantId: string): number {
+function placeOf (merchantId: string): number {
   let digest = 0x811c9dc5
   for (let i = 0; i < merchantId.length; i++) digest = Math.imul(digest ^ merchantId.charCodeAt(i), 0x01000193)
   return (digest ^ digest >>> 16) & FLOORS - 1

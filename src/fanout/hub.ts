@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { Throttle } from '../log.js'
-import { decode, topicLabel, type DropReason, type TopicLabel } from '../message.js'
+import { decode, topicLabel, type DropReason, type Message, type TopicLabel } from '../message.js'
 import type { Metrics } from '../metrics.js'
 import { Connection, turnAway, type CloseReason, type ConnectionOwner } from './connection.js'
 import { Deadlines } from './deadlines.js'
@@ -127,10 +127,10 @@ export class Hub implements ConnectionOwner {
       return
     }
     this.#metrics.messageReceived(topicLabel(message.topic))
-    const entry = this.#history.append(message, payload.length, this.#options.now())
+    const arrivedMs = this.#history.append(message, payload, this.#options.now())
     if (this.#registry.connectionsOf(message.merchantId) === undefined) return
-    this.#turn.add(message, entry === undefined ? undefined : this.#history.cursorAt(entry))
-    if (entry !== undefined) this.#release(entry)
+    this.#turn.add(message, arrivedMs === undefined ? undefined : this.#history.cursorOf(message, arrivedMs))
+    this.#release(message)
   }
 
   /**
@@ -253,16 +253,18 @@ export class Hub implements ConnectionOwner {
   }
 
   #replay (missed: Iterable<Entry>, connection: Connection): void {
-    const frames = [...missed].filter(({ message }) => connection.filter?.accepts(message.topic) ?? true)
-      .map((entry) => new frame.EventFrame(entry.message, this.#history.cursorAt(entry)))
+    const frames: frame.EventFrame[] = []
+    for (const { topic, message, arrivedMs } of missed) {
+      if (connection.filter?.accepts(topic) ?? true) frames.push(new frame.EventFrame(message, this.#history.cursorOf(message, arrivedMs)))
+    }
     if (frames.length > 0) connection.tell(frames)
   }
 
   /** Some may have waited for this: what follows it is for them. */
-  #release (entry: Entry): void {
-    const met = this.#waiting.metBy(entry)
+  #release (message: Message): void {
+    const met = this.#waiting.metBy(message)
     if (met.length === 0) return
-    this.#turn.settle(entry.message.merchantId)
+    this.#turn.settle(message.merchantId)
     for (const { connection } of met) {
       connection.release()
       this.#metrics.resumed('behind')

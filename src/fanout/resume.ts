@@ -63,7 +63,7 @@ export function resume (history: History, { merchantId, filter, lastEventId, rep
   const whole = history.isCompleteSince(merchantId, arrivedMs - skewMs)
   const known = find(history, merchantId, hash, arrivedMs - skewMs, arrivedMs + skewMs)
   // If it is not whole, the event may be held for a later one that looks like it.
-  if (known !== undefined && (own || whole)) return replay('exact', history.cursorAt(known), [...history.after(known)])
+  if (known !== undefined && (own || whole)) return replay('exact', cursorAt(history, known), [...history.after(known)])
 
   const seenMs = Math.max(arrivedMs, provenMs)
   // What came after it may have been published before it came.
@@ -87,7 +87,7 @@ export function resume (history: History, { merchantId, filter, lastEventId, rep
 /** A cursor says which event was last, or that none was: nothing came between that and when it was known. */
 function begin (history: History, merchantId: string, filter: Filter | undefined, replay: number, caughtUpMs: number): Resumption {
   const all = [...history.of(merchantId)]
-  const wanted = filter === undefined ? all : all.filter(({ message }) => filter.accepts(message.topic))
+  const wanted = filter === undefined ? all : all.filter(({ topic }) => filter.accepts(topic))
   const missed = replay === 0 ? [] : wanted.slice(-replay)
   const [first] = missed
   return { outcome: 'fresh', at: first === undefined ? checkpoint(history, merchantId, caughtUpMs) : before(history, merchantId, first), missed }
@@ -96,15 +96,21 @@ function begin (history: History, merchantId: string, filter: Filter | undefined
 /** The cursor of now: all that has come in of a merchant is before it. */
 export function checkpoint (history: History, merchantId: string, caughtUpMs: number): string {
   const newest = history.newest(merchantId)
-  return newest === undefined ? nothingSince(history, merchantId, caughtUpMs) : history.cursorAt(newest, caughtUpMs)
+  return newest === undefined ? nothingSince(history, merchantId, caughtUpMs) : cursorAt(history, newest, caughtUpMs)
 }
 
 /** The cursor of the place before an entry. */
 function before (history: History, merchantId: string, entry: Entry): string {
-  for (const earlier of history.of(merchantId)) {
-    if (earlier.next === entry) return history.cursorAt(earlier)
+  let earlier: Entry | undefined
+  for (const each of history.of(merchantId)) {
+    if (each.slot === entry.slot) break
+    earlier = each
   }
-  return nothingSince(history, merchantId, entry.arrivedMs)
+  return earlier === undefined ? nothingSince(history, merchantId, entry.arrivedMs) : cursorAt(history, earlier)
+}
+
+function cursorAt (history: History, { message, arrivedMs }: Entry, caughtUpMs?: number): string {
+  return history.cursorOf(message, arrivedMs, caughtUpMs)
 }
 
 function nothingSince (history: History, merchantId: string, ms: number): string {

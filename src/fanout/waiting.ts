@@ -1,5 +1,6 @@
+import type { Message } from '../message.js'
 import type { Connection } from './connection.js'
-import type { Entry } from './history.js'
+import { digestOf } from './cursor.js'
 import type { Ahead } from './resume.js'
 
 /** A client that is delivered nothing yet. */
@@ -37,10 +38,12 @@ export class Waiting {
   }
 
   /** Those whose event this is; they wait no longer. */
-  metBy (entry: Entry): Waiter[] {
-    const own = this.#byMerchant.get(entry.message.merchantId)
+  metBy (message: Message): Waiter[] {
+    if (this.#byMerchant.size === 0) return []
+    const own = this.#byMerchant.get(message.merchantId)
     if (own === undefined) return []
-    const met = [...own].filter(({ ahead }) => ahead.awaits === entry.digest)
+    const digest = digestOf(message)
+    const met = [...own].filter(({ ahead }) => ahead.awaits === digest)
     for (const waiter of met) this.#remove(waiter)
     return met
   }
