@@ -62,7 +62,7 @@ function expect (expectation: Expectation): void {
 async function report ({ withinMs }: { readonly withinMs: number }) {
   await tally.complete(withinMs)
   const endedAt = micros()
-  const { delivered, doubled, skipped, corrupt, unexpected, ended, heartbeats, latencies } = tally
+  const { delivered, doubled, skipped, corrupt, unexpected, ended, heartbeats, parsed, identified, latencies } = tally
   const milliseconds = (share: number) => (percentile(latencies, share) ?? NaN) / 1_000
   return {
     delivered,
@@ -72,6 +72,8 @@ async function report ({ withinMs }: { readonly withinMs: number }) {
     unexpected,
     ended,
     heartbeats,
+    parsed,
+    identified,
     samples: latencies.length,
     endedAt: tally.completedAt ?? endedAt,
     latencyMs: { p50: milliseconds(0.5), p99: milliseconds(0.99), p999: milliseconds(0.999) },

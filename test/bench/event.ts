@@ -47,6 +47,11 @@ export function decode (payload: string): BenchEvent {
   return { number: number ?? NaN, publishedAt: publishedAt ?? NaN, timestamp }
 }
 
+/** Whether {@link encode} made this payload, and not the service itself: those of its control events begin otherwise. */
+export function isPublished (payload: string): boolean {
+  return payload.charCodeAt(MARK_AT) === MARK
+}
+
 /** The number of the event whose payload begins at `at`. */
 export function numberAt (bytes: Uint8Array, at: number): number {
   return digitsAt(bytes, at + NUMBER_AT, NUMBER_DIGITS)

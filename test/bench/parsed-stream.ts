@@ -1,6 +1,6 @@
 import { get, type ClientRequest, type IncomingMessage } from 'node:http'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import { decode, encode, topicOf, type Story } from './event.js'
+import { decode, encode, isPublished, topicOf, type Story } from './event.js'
 import type { BenchStream, StreamOptions } from './scanned-stream.js'
 import type { Tally } from './tally.js'
 
@@ -53,13 +53,15 @@ export class ParsedStream implements BenchStream {
     response.on('data', (text: string) => { parser.feed(text) }).on('error', () => { /* The request's 'close' follows. */ })
   }
 
-  #event ({ event, data }: EventSourceMessage): void {
-    if (event === undefined || event === 'close') {
+  #event ({ id, event, data }: EventSourceMessage): void {
+    if (!isPublished(data)) {
       this.#tally.unexpected++
       return
     }
     const { number, publishedAt, timestamp } = decode(data)
     if (event !== topicOf(number, this.#story) || encode({ number, publishedAt, timestamp }, this.#story) !== data) this.#tally.corrupt++
+    this.#tally.parsed++
+    if (id !== undefined) this.#tally.identified++
     this.#due = this.#tally.arrived(number, this.#due, this.#step)
     if (this.#tally.isSample(number)) this.#tally.timed(publishedAt)
   }

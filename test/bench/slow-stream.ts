@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import { completionsBefore, decode, encode, orderOf, topicOf, type Story } from './event.js'
+import { completionsBefore, decode, encode, isPublished, orderOf, topicOf, type Story } from './event.js'
 
 export interface SlowStreamOptions {
   readonly port: number
@@ -113,7 +113,7 @@ export class SlowStream {
   }
 
   #event ({ event, data }: EventSourceMessage): void {
-    if (event === undefined || event === 'close') {
+    if (!isPublished(data)) {
       this.#faults++
       return
     }

@@ -23,6 +23,10 @@ export class Tally {
   /** Events whose bytes are not those that were published. */
   corrupt = 0
   heartbeats = 0
+  /** Events that a client parsed, which would have seen an id. */
+  parsed = 0
+  /** Of these, those that bore one. */
+  identified = 0
   /** Control events after the greeting: the service had something to say that no client should hear here. */
   unexpected = 0
   /** Streams that the server ended. */
@@ -37,7 +41,7 @@ export class Tally {
   expect (expectation: Expectation): void {
     this.#expected = expectation
     this.#latencies = new Float64Array(Math.ceil(expectation.events / expectation.sampleEvery * 1.1) + 1_000)
-    this.#timed = this.delivered = this.doubled = this.skipped = this.corrupt = this.heartbeats = this.unexpected = this.ended = 0
+    this.#timed = this.delivered = this.doubled = this.skipped = this.corrupt = this.heartbeats = this.parsed = this.identified = this.unexpected = this.ended = 0
     this.completedAt = undefined
   }
 
