@@ -9,7 +9,12 @@ const POLL_MS = 50
 export async function expositionOf (port: number): Promise<Exposition> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { connection: 'close' } })
   if (!response.ok) throw new Error(`/metrics answered ${response.status}`)
-  const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return parse(await response.text())
+}
+
+/** What the service would have said at /metrics, in its own words. */
+export function parse (text: string): Exposition {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   return new Map(lines.map((line) => {
     const space = line.lastIndexOf(' ')
     return [line.slice(0, space), Number(line.slice(space + 1))]

@@ -1,38 +1,40 @@
 /* `npm run bench`: every scenario, by this service and, where it says something, by the design that it replaces. */
 import { parseArgs } from 'node:util'
-import { machine, markdown, type Trial } from './report.js'
+import { receiveByLoop, receiveThroughRedis } from './remember-trial.js'
+import { comparisons, machine, markdown, type Trial } from './report.js'
 import { scenarios, type Scenario } from './scenarios.js'
-import { oldDesign, thisService } from './server.js'
+import { historyOff, oldDesign, thisService, type Design } from './server.js'
 import { obstruct } from './slow-trial.js'
 import { weather } from './storm-trial.js'
 import { tryOut } from './trial.js'
 
-const HELP = `Usage: npm run bench -- [--scenario NAME[,NAME…]] [--json]
+const HELP = `Usage: npm run bench -- [--scenario NAME[,NAME…]] [--pairs N] [--json]
 
-Measures the built service and, in the first four scenarios, the design that it replaces beside it (one Redis connection
-per client), each with a redis-server, a publisher and clients of its own on 127.0.0.1. Takes about five minutes. Linux
-only.
+Measures the built service and, in the first four scenarios, beside it the same without its history of what was received
+and the design that it replaces (one Redis connection per client), each with a redis-server, a publisher and clients of
+its own on 127.0.0.1. Takes about seven minutes. Linux only.
 
 Scenarios:
 ${scenarios.map(({ name, says }) => `  ${name.padEnd(12)}${says}`).join('\n')}
 
 Options:
   --scenario  only these, separated by commas
+  --pairs     so many runs with history, and as many without, in turns; the table shows the median runs of both (1)
   --json      the results as JSON
   --help      this
 `
 
-const { json, help, chosen } = readArguments()
+const { json, help, pairs, chosen } = readArguments()
 if (help) {
   process.stdout.write(HELP)
 } else {
-  await bench(chosen, json)
+  await bench(chosen, pairs, json)
 }
 
-async function bench (chosen: readonly Scenario[], json: boolean): Promise<void> {
+async function bench (chosen: readonly Scenario[], pairs: number, json: boolean): Promise<void> {
   const trials: Trial[] = []
   for (const scenario of chosen) {
-    for (const { subject, tryOut } of attemptsAt(scenario)) {
+    for (const { subject, tryOut } of attemptsAt(scenario, pairs)) {
       process.stderr.write(`${scenario.name}, ${subject}: ${scenario.says} … `)
       const startedAt = performance.now()
       const own = await tryOut()
@@ -40,7 +42,7 @@ async function bench (chosen: readonly Scenario[], json: boolean): Promise<void>
       process.stderr.write(`${own.map(outcomeOf).join(', ')}; ${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`)
     }
   }
-  process.stdout.write(json ? `${JSON.stringify({ machine: machine(), trials }, null, 2)}\n` : markdown(machine(), chosen, trials))
+  process.stdout.write(json ? `${JSON.stringify({ machine: machine(), trials, comparisons: comparisons(trials) }, null, 2)}\n` : markdown(machine(), chosen, trials))
   // Speed is the machine's; that nothing is doubled, swapped or changed is the service's.
   if (trials.some((trial) => !trial.sound && !(trial.kind === 'load' && trial.design === oldDesign.name))) process.exitCode = 1
 }
@@ -50,25 +52,44 @@ interface Attempt {
   readonly tryOut: () => Promise<readonly Trial[]>
 }
 
-function attemptsAt (scenario: Scenario): Attempt[] {
+function attemptsAt (scenario: Scenario, pairs: number): Attempt[] {
   switch (scenario.kind) {
-    case 'load': return [thisService, oldDesign].map((design) => ({ subject: design.name, tryOut: async () => [await tryOut(scenario, design)] }))
+    case 'load': return [...inPairs(pairs), oldDesign].map((design) => ({ subject: design.name, tryOut: async () => [await tryOut(scenario, design)] }))
     case 'storm': return [{ subject: thisService.name, tryOut: async () => weather(scenario) }]
     case 'slow': return [{ subject: thisService.name, tryOut: async () => obstruct(scenario) }]
+    case 'remember': return [
+      ...inPairs(pairs).map((design) => ({ subject: design.name, tryOut: async () => [await receiveThroughRedis(scenario, design)] })),
+      { subject: `${thisService.name}, with history and without, in turns`, tryOut: async () => receiveByLoop(scenario) },
+    ]
   }
 }
 
-function outcomeOf (trial: Trial): string {
-  return trial.kind === 'storm' ? `${trial.greeted} of ${trial.clients} greeted` : `${trial.delivered} of ${trial.expected} delivered`
+/** With history and without, so often; who goes first changes, so that what comes and goes on the machine is in nobody's favour. */
+function inPairs (pairs: number): Design[] {
+  return Array.from({ length: pairs }, (_, pair) => pair % 2 === 0 ? [thisService, historyOff] : [historyOff, thisService]).flat()
 }
 
-function readArguments (): { json: boolean, help: boolean, chosen: readonly Scenario[] } {
+function outcomeOf (trial: Trial): string {
+  switch (trial.kind) {
+    case 'storm': return `${trial.greeted} of ${trial.clients} greeted`
+    case 'remember': return `${(trial.cpuPerMessage.user + trial.cpuPerMessage.system).toFixed(2)} µs`
+    default: return `${trial.delivered} of ${trial.expected} delivered`
+  }
+}
+
+function readArguments (): { json: boolean, help: boolean, pairs: number, chosen: readonly Scenario[] } {
   try {
     if (process.platform !== 'linux') throw new Error('it reads /proc, and so runs on Linux only')
-    const { values: { json, help, scenario } } = parseArgs({
-      options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false }, scenario: { type: 'string' } },
+    const { values: { json, help, pairs, scenario } } = parseArgs({
+      options: {
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+        pairs: { type: 'string', default: '1' },
+        scenario: { type: 'string' },
+      },
     })
-    return { json, help, chosen: scenario === undefined ? scenarios : scenario.split(',').map(scenarioNamed) }
+    if (!/^[1-9]\d?$/.test(pairs)) throw new Error(`--pairs got ${JSON.stringify(pairs)}; it takes a count, 1–99`)
+    return { json, help, pairs: Number(pairs), chosen: scenario === undefined ? scenarios : scenario.split(',').map(scenarioNamed) }
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message.split('\n', 1)[0]}\n`)
     process.exit(1)

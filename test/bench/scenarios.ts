@@ -5,7 +5,7 @@ interface Named {
   readonly says: string
 }
 
-/** Many messages or many clients, by this service and by the old design. */
+/** Many messages or many clients, by this service with history and without, and by the old design. */
 export interface LoadScenario extends Named {
   readonly kind: 'load'
   readonly clients: number
@@ -39,7 +39,21 @@ export interface SlowScenario extends Named {
   readonly sampleEvery: number
 }
 
-export type Scenario = LoadScenario | StormScenario | SlowScenario
+/** Messages for merchants that have no client here, as most have none on any one of many instances. */
+export interface RememberScenario extends Named {
+  readonly kind: 'remember'
+  /** Messages are dealt out to them in turn. */
+  readonly merchants: number
+  /** Through Redis. */
+  readonly messagesPerSecond: number
+  /** How long is measured through Redis. */
+  readonly seconds: number
+  /** So often is measured in the process alone, with history and without. */
+  readonly turns: number
+  readonly secondsPerTurn: number
+}
+
+export type Scenario = LoadScenario | StormScenario | SlowScenario | RememberScenario
 
 export const scenarios: readonly Scenario[] = [
   { kind: 'load', name: 'broadcast', says: '4,000 clients of one merchant, 10 messages/s', clients: 4_000, merchants: 1, messagesPerSecond: 10, seconds: 20, sampleEvery: 1 },
@@ -59,5 +73,15 @@ export const scenarios: readonly Scenario[] = [
     story: { orders: 20, completionEvery: 250 },
     seconds: 20,
     sampleEvery: 97,
+  },
+  {
+    kind: 'remember',
+    name: 'remember',
+    says: '10,000 merchants without clients, 50,000 messages/s through Redis, or by a loop in the process, as many as it takes',
+    merchants: 10_000,
+    messagesPerSecond: 50_000,
+    seconds: 10,
+    turns: 5,
+    secondsPerTurn: 1,
   },
 ]

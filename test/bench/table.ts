@@ -3,7 +3,7 @@ export interface Column<Row> {
   readonly head: string
   readonly value: (row: Row) => number
   readonly digits: number
-  /** Whether how many times more of it one row has than another says something. */
+  /** Whether how much more of it one row has than another, or how many times more, says something. */
   readonly compared?: boolean
 }
 
@@ -22,6 +22,11 @@ export class Table<Row> {
     this.#lines.push(line([...words, ...this.#columns.map(({ value, digits }) => shown(value(row), digits))]))
   }
 
+  /** A line of how much more one row has than another. */
+  addDifference (words: readonly string[], row: Row, other: Row): void {
+    this.#lines.push(line([...words, ...this.#columns.map(({ value, digits, compared }) => compared === true ? difference(value(row) - value(other), digits) : '')]))
+  }
+
   /** A line of how many times more one row has than another. */
   addRatio (words: readonly string[], row: Row, other: Row): void {
     this.#lines.push(line([...words, ...this.#columns.map(({ value, compared }) => compared === true ? ratio(value(row) / value(other)) : '')]))
@@ -35,5 +40,6 @@ export class Table<Row> {
 
 const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
 const ratio = (value: number) => Number.isFinite(value) ? `× ${value.toLocaleString('en-US', { maximumSignificantDigits: 2 })}` : ''
+const difference = (value: number, digits: number) => Number.isFinite(value) ? `${value < 0 ? '−' : '+'} ${shown(Math.abs(value), digits)}` : ''
 const shown = (value: number, digits: number) =>
   Number.isFinite(value) ? value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits }) : '–'

@@ -26,6 +26,8 @@ export interface LoadTrial {
   readonly latencyMs: ClientsReport['latencyMs']
   readonly samples: number
   readonly heartbeats: number
+  /** Deliveries per second of processor time that the server used, in whichever mode. */
+  readonly deliveriesPerCpuSecond: number
   /** The server's, in microseconds per delivery. */
   readonly cpuPerDelivery: CpuTime
   readonly shares: Shares<keyof Processes>
@@ -39,7 +41,7 @@ export interface LoadTrial {
   readonly publisherLateMs: number
   /** What must be known to read the numbers, a sentence each. */
   readonly notes: readonly string[]
-  /** Whether what came, however much it was, came once, in order and unchanged, on streams that stayed open. */
+  /** Whether what came, however much it was, came once, in order, unchanged and with or without an id, on streams that stayed open. */
   readonly sound: boolean
 }
 
@@ -119,18 +121,19 @@ async function measure (scenario: LoadScenario, design: Design, processes: Proce
     latencyMs: report.latencyMs,
     samples: report.samples,
     heartbeats: report.heartbeats,
+    deliveriesPerCpuSecond: report.delivered * 1e6 / (times.server.user + times.server.system),
     cpuPerDelivery: { user: times.server.user / report.delivered, system: times.server.system / report.delivered },
     shares,
     rssPerConnection,
     rssAfterwards: rssOf(server.pid),
     clientsBusy: report.busy,
     publisherLateMs: publication?.latenessMs ?? 0,
-    sound: report.doubled + report.skipped + report.corrupt + report.unexpected + report.ended === 0,
+    sound: report.doubled + report.skipped + report.corrupt + report.unexpected + report.ended + misidentified(report, design) === 0,
   }
   const connections = open < wanted
     ? `only ${open} of ${wanted} clients could connect within ${CONNECT_MS / 1_000} s`
     : wanted < scenario.clients && `${wanted} clients instead of ${scenario.clients}: a process may have ${fileLimit()} file descriptors here, and a client takes ${design.filesPerClient} of the server`
-  return { ...trial, notes: [connections, ...remarks(trial, report, publication)].filter((note) => note !== false) }
+  return { ...trial, notes: [connections, ...remarks(trial, report, publication), remarkOnIds(report, design)].filter((note) => note !== false) }
 }
 
 /** Nothing in these scenarios depends on what is published. */
@@ -146,6 +149,16 @@ async function connect ({ server, clients }: Processes, { merchants, wanted }: {
   const open = await clients.call('open', { ...crowd, from: PARSING_CLIENTS, to: wanted, parsing: false })
   await sleep(SETTLE_MS)
   return { open, rssPerConnection: open < MANY_CONNECTIONS ? undefined : (rssOf(server.pid) - before) / (open - few) }
+}
+
+/** How many events bore no id where they should, or one where they should not. */
+function misidentified ({ parsed, identified }: ClientsReport, { ids }: Design): number {
+  return ids ? parsed - identified : identified
+}
+
+function remarkOnIds (report: ClientsReport, design: Design): string | false {
+  const count = misidentified(report, design)
+  return count > 0 && `${count} of ${report.parsed} events that were parsed bore ${design.ids ? 'no id' : 'an id'}: history was not ${design.ids ? 'on' : 'off'}`
 }
 
 /** What is out of the ordinary, and what may have been measured in the place of the server. */
