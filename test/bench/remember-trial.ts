@@ -1,9 +1,9 @@
 import { withProcesses } from './children.js'
-import { comesTo, expositionOf, valueOf, type Exposition } from './exposition.js'
 import { micros } from './clock.js'
+import { comesTo, expositionOf, valueOf, type Exposition } from './exposition.js'
+import type { MessageLoop } from './message-loop.js'
 import { rssOf, type CpuTime } from './proc.js'
 import type { Publisher } from './publisher.js'
-import type { Receiver } from './receiver.js'
 import { BenchRedis } from './redis.js'
 import type { RememberScenario } from './scenarios.js'
 import { historyOff, ServerUnderTest, thisService, type Design } from './server.js'
@@ -90,14 +90,14 @@ export async function receiveThroughRedis (scenario: RememberScenario, design: D
 export async function receiveByLoop (scenario: RememberScenario): Promise<RememberTrial[]> {
   return await withProcesses(async (started) => {
     const { merchants, turns, secondsPerTurn } = scenario
-    const receivers = [thisService, historyOff].map((design) => ({ design, worker: started(new Worker<Receiver>('receiver.ts')) }))
-    for (const { design: { settings }, worker } of receivers) {
+    const loops = [thisService, historyOff].map((design) => ({ design, worker: started(new Worker<MessageLoop>('message-loop.ts')) }))
+    for (const { design: { settings }, worker } of loops) {
       await worker.call('start', { settings, merchants })
       await worker.call('receive', { seconds: WARM_UP_S })
     }
     const trials: RememberTrial[] = []
     for (let i = 0; i < turns; i++) {
-      for (const { design, worker } of i % 2 === 0 ? receivers : receivers.toReversed()) {
+      for (const { design, worker } of i % 2 === 0 ? loops : loops.toReversed()) {
         const { messages, seconds, cpu } = await worker.call('receive', { seconds: secondsPerTurn })
         trials.push(assessed(scenario, design, new Map(await worker.call('exposition', undefined)), {
           way: 'by a loop',

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
 import type * as App from '../../src/app.js'
-import type { Receive } from '../../src/broker/broker.js'
+import type { Receiver } from '../../src/broker/broker.js'
 import { MemoryBroker } from '../../src/broker/memory.js'
 import type * as Configuration from '../../src/config.js'
 import { micros } from './clock.js'
@@ -17,12 +17,12 @@ interface Beginning {
   readonly merchants: number
 }
 
-class Loop extends MemoryBroker {
-  receive: Receive = () => {}
+class LoopBroker extends MemoryBroker {
+  receiver: Receiver | undefined
 
-  override start (receive: Receive): void {
-    super.start(receive)
-    this.receive = receive
+  override start (receiver: Receiver): void {
+    super.start(receiver)
+    this.receiver = receiver
   }
 }
 
@@ -36,7 +36,7 @@ const built = (file: string) => import(new URL(`../../dist/${file}`, import.meta
 const { buildApp } = await built('app.js') as typeof App
 const { loadConfig } = await built('config.js') as typeof Configuration
 
-const loop = new Loop()
+const broker = new LoopBroker()
 const payloads = Array.from({ length: PAYLOADS }, (_, number) => encode({ number, publishedAt: micros(), timestamp: Date.now() }, {}))
 let server: App.App['server'] | undefined
 let channels: readonly Buffer[] = []
@@ -45,18 +45,19 @@ let next = 0
 /** Puts the service together. Called once. */
 async function start ({ settings, merchants }: Beginning): Promise<void> {
   channels = Array.from({ length: merchants }, (_, merchant) => Buffer.from(`merchant:m${merchant}:progress`))
-  server = (await buildApp(loadConfig(settings), { log: pino({ level: 'silent' }), broker: loop })).server
+  server = (await buildApp(loadConfig(settings), { log: pino({ level: 'silent' }), broker })).server
 }
 
 /** Has it take as many messages as it can in so much time; what that took of the processor, the collection of garbage included. */
 async function receive ({ seconds }: { readonly seconds: number }) {
+  const receiver = broker.receiver!
   const startedAt = micros()
   const cpu = process.cpuUsage()
   const from = next
   while (micros() - startedAt < seconds * 1e6) {
     for (const end = next + PER_TURN; next < end; next++) {
       // As from a socket, text and bytes are new each time.
-      loop.receive(channels[next % channels.length]!.toString(), Buffer.from(payloads[next % PAYLOADS]!))
+      receiver.receive(channels[next % channels.length]!.toString(), Buffer.from(payloads[next % PAYLOADS]!))
     }
     await turn()
   }
@@ -70,6 +71,6 @@ async function exposition () {
 }
 
 const handlers = { start, receive, exposition }
-export type Receiver = typeof handlers
+export type MessageLoop = typeof handlers
 
 serve(handlers)
