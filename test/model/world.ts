@@ -201,8 +201,11 @@ export class World {
 
   #story (): string {
     return JSON.stringify({
-      published: this.#published, received: this.client.received.map(({ serial, connection }) => `${connection}:${serial}`), gaps: this.client.gaps,
-      cursors: this.client.cursors, outcomes: [...this.#outcomes],
+      published: this.#published,
+      received: this.client.received.map(({ serial, connection }) => `${connection}:${serial}`),
+      gaps: this.client.gaps,
+      cursors: this.client.cursors,
+      outcomes: [...this.#outcomes],
     })
   }
 }
