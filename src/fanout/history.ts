@@ -57,11 +57,11 @@ export class Entry {
   /** What a latency or a conflation would go by is not kept: a replay has neither. */
   get message (): Message {
     const { merchantId, topic, slot } = this
-    return { merchantId, topic, name: this.#records.name(slot), payload: this.#records.payload(slot), supersedes: undefined, timestamp: undefined }
+    return { merchantId, topic, name: this.#records.name(slot), payload: this.#records.payload(slot).toString(), supersedes: undefined, timestamp: undefined }
   }
 
   get digest (): string {
-    return digestOf(this.message)
+    return digestOf(this.topic, this.#records.payload(this.slot))
   }
 }
 
@@ -179,8 +179,12 @@ export class History {
   }
 
   /** The cursor of a message that arrived in the present epoch. */
-  cursorOf (message: Message, arrivedMs: number, caughtUpMs?: number): string {
-    return formatCursor({ arrivedMs, hash: digestOf(message), epoch: this.epochOf(message.merchantId), caughtUpMs })
+  cursorAt (merchantId: string, arrivedMs: number, digest: string, caughtUpMs?: number): string {
+    return formatCursor({ arrivedMs, hash: digest, epoch: this.epochOf(merchantId), caughtUpMs })
+  }
+
+  cursorOf ({ merchantId, arrivedMs, digest }: Entry, caughtUpMs?: number): string {
+    return this.cursorAt(merchantId, arrivedMs, digest, caughtUpMs)
   }
 
   * #from (slot: number): Generator<Entry, void> {

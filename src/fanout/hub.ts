@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { Throttle } from '../log.js'
-import { decode, topicLabel, type DropReason, type Message, type TopicLabel } from '../message.js'
+import { decode, topicLabel, type DropReason, type TopicLabel } from '../message.js'
 import type { Metrics } from '../metrics.js'
 import { Connection, turnAway, type CloseReason, type ConnectionOwner } from './connection.js'
+import { digestOf } from './cursor.js'
 import { Deadlines } from './deadlines.js'
 import { paced, pause, shuffled, type Pace } from './drain.js'
 import * as frame from './frame.js'
@@ -128,9 +129,15 @@ export class Hub implements ConnectionOwner {
     }
     this.#metrics.messageReceived(topicLabel(message.topic))
     const arrivedMs = this.#history.append(message, payload, this.#options.now())
-    if (this.#registry.connectionsOf(message.merchantId) === undefined) return
-    this.#turn.add(message, arrivedMs === undefined ? undefined : this.#history.cursorOf(message, arrivedMs))
-    this.#release(message)
+    const { merchantId, topic } = message
+    if (this.#registry.connectionsOf(merchantId) === undefined) return
+    if (arrivedMs === undefined) {
+      this.#turn.add(message, undefined)
+      return
+    }
+    const digest = digestOf(topic, payload)
+    this.#turn.add(message, this.#history.cursorAt(merchantId, arrivedMs, digest))
+    this.#release(merchantId, digest)
   }
 
   /**
@@ -254,17 +261,17 @@ export class Hub implements ConnectionOwner {
 
   #replay (missed: Iterable<Entry>, connection: Connection): void {
     const frames: frame.EventFrame[] = []
-    for (const { topic, message, arrivedMs } of missed) {
-      if (connection.filter?.accepts(topic) ?? true) frames.push(new frame.EventFrame(message, this.#history.cursorOf(message, arrivedMs)))
+    for (const entry of missed) {
+      if (connection.filter?.accepts(entry.topic) ?? true) frames.push(new frame.EventFrame(entry.message, this.#history.cursorOf(entry)))
     }
     if (frames.length > 0) connection.tell(frames)
   }
 
   /** Some may have waited for this: what follows it is for them. */
-  #release (message: Message): void {
-    const met = this.#waiting.metBy(message)
+  #release (merchantId: string, digest: string): void {
+    const met = this.#waiting.metBy(merchantId, digest)
     if (met.length === 0) return
-    this.#turn.settle(message.merchantId)
+    this.#turn.settle(merchantId)
     for (const { connection } of met) {
       connection.release()
       this.#metrics.resumed('behind')

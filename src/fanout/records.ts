@@ -121,9 +121,10 @@ export class Records<Owner> {
     return this.#name[slot]!
   }
 
-  payload (slot: number): string {
+  /** No copy: it changes when the record is deleted or moved. */
+  payload (slot: number): Buffer {
     const start = this.#offset[slot]! + HEAD_BYTES
-    return this.#segment[slot]!.bytes.toString('utf8', start, start + this.#length[slot]!)
+    return this.#segment[slot]!.bytes.subarray(start, start + this.#length[slot]!)
   }
 
   /** About the oldest record; -1 if there is none. Each record is looked at once, however often this is asked. */

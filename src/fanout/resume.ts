@@ -63,7 +63,7 @@ export function resume (history: History, { merchantId, filter, lastEventId, rep
   const whole = history.isCompleteSince(merchantId, arrivedMs - skewMs)
   const known = find(history, merchantId, hash, arrivedMs - skewMs, arrivedMs + skewMs)
   // If it is not whole, the event may be held for a later one that looks like it.
-  if (known !== undefined && (own || whole)) return replay('exact', cursorAt(history, known), [...history.after(known)])
+  if (known !== undefined && (own || whole)) return replay('exact', history.cursorOf(known), [...history.after(known)])
 
   const seenMs = Math.max(arrivedMs, provenMs)
   // What came after it may have been published before it came.
@@ -96,7 +96,7 @@ function begin (history: History, merchantId: string, filter: Filter | undefined
 /** The cursor of now: all that has come in of a merchant is before it. */
 export function checkpoint (history: History, merchantId: string, caughtUpMs: number): string {
   const newest = history.newest(merchantId)
-  return newest === undefined ? nothingSince(history, merchantId, caughtUpMs) : cursorAt(history, newest, caughtUpMs)
+  return newest === undefined ? nothingSince(history, merchantId, caughtUpMs) : history.cursorOf(newest, caughtUpMs)
 }
 
 /** The cursor of the place before an entry. */
@@ -106,11 +106,7 @@ function before (history: History, merchantId: string, entry: Entry): string {
     if (each.slot === entry.slot) break
     earlier = each
   }
-  return earlier === undefined ? nothingSince(history, merchantId, entry.arrivedMs) : cursorAt(history, earlier)
-}
-
-function cursorAt (history: History, { message, arrivedMs }: Entry, caughtUpMs?: number): string {
-  return history.cursorOf(message, arrivedMs, caughtUpMs)
+  return earlier === undefined ? nothingSince(history, merchantId, entry.arrivedMs) : history.cursorOf(earlier)
 }
 
 function nothingSince (history: History, merchantId: string, ms: number): string {

@@ -1,6 +1,4 @@
-import type { Message } from '../message.js'
 import type { Connection } from './connection.js'
-import { digestOf } from './cursor.js'
 import type { Ahead } from './resume.js'
 
 /** A client that is delivered nothing yet. */
@@ -38,11 +36,9 @@ export class Waiting {
   }
 
   /** Those whose event this is; they wait no longer. */
-  metBy (message: Message): Waiter[] {
-    if (this.#byMerchant.size === 0) return []
-    const own = this.#byMerchant.get(message.merchantId)
+  metBy (merchantId: string, digest: string): Waiter[] {
+    const own = this.#byMerchant.get(merchantId)
     if (own === undefined) return []
-    const digest = digestOf(message)
     const met = [...own].filter(({ ahead }) => ahead.awaits === digest)
     for (const waiter of met) this.#remove(waiter)
     return met
