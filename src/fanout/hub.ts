@@ -3,32 +3,26 @@ import type { Logger } from 'pino'
 import { Throttle } from '../log.js'
 import { decode, topicLabel, type DropReason, type TopicLabel } from '../message.js'
 import type { Metrics } from '../metrics.js'
+import { CatchUp, type CatchUpOptions } from './catch-up.js'
 import { Connection, turnAway, type CloseReason, type ConnectionOwner } from './connection.js'
 import { digestOf } from './cursor.js'
 import { Deadlines } from './deadlines.js'
 import { paced, pause, shuffled, type Pace } from './drain.js'
 import * as frame from './frame.js'
 import { Heartbeat } from './heartbeat.js'
-import { History, type Entry, type HistoryBounds } from './history.js'
+import { History, type HistoryBounds } from './history.js'
 import { Registry, type NoRoom, type RegistryLimits } from './registry.js'
-import { checkpoint, resume, type Beginning, type Gap } from './resume.js'
+import type { Beginning } from './resume.js'
 import { Turn } from './turn.js'
-import { Waiting, type Waiter } from './waiting.js'
 
-export interface HubOptions extends RegistryLimits {
+export interface HubOptions extends RegistryLimits, CatchUpOptions {
   readonly channelPrefix: string
   readonly maxMessageBytes: number
   readonly maxBufferedBytes: number
   readonly heartbeatMs: number
   /** About how long a stream lives, in milliseconds. */
   readonly maxAgeMs: number
-  readonly retryMs: number
   readonly history: HistoryBounds
-  /** Until when all that was published has been received, in Unix milliseconds. */
-  readonly caughtUpMs: () => number
-  /** The clock of this instance, in Unix milliseconds. */
-  readonly now: () => number
-  readonly metrics: Metrics
   readonly log: Logger
 }
 
@@ -82,7 +76,7 @@ export class Hub implements ConnectionOwner {
   readonly #slowLog = new Throttle(1_000)
   readonly #history: History
   readonly #turn: Turn
-  readonly #waiting = new Waiting((waiter) => { this.#waitedInVain(waiter) })
+  readonly #catchUp: CatchUp
   #drained: (() => void) | undefined
   #leaving = false
   #draining = false
@@ -94,6 +88,7 @@ export class Hub implements ConnectionOwner {
     this.#registry = new Registry(options)
     this.#history = new History(options.history)
     this.#turn = new Turn(this.#registry, options.metrics)
+    this.#catchUp = new CatchUp(this.#history, this.#registry, this.#turn, options)
     this.#heartbeat = new Heartbeat(options.heartbeatMs, (connections) => { this.#beat(connections) })
     this.#metrics.readGauges({
       connections: () => this.#registry.size,
@@ -137,23 +132,13 @@ export class Hub implements ConnectionOwner {
     }
     const digest = digestOf(topic, payload)
     this.#turn.add(message, this.#history.cursorAt(merchantId, arrivedMs, digest))
-    this.#release(merchantId, digest)
+    this.#catchUp.met(merchantId, digest)
   }
 
-  /**
-   * The subscription stands, since the time given; until then, something may have been missed, but for what was published
-   * before `lostMs`. Both in Unix milliseconds.
-   */
+  /** What is published from `sinceMs` on is received; what was published after `lostMs` and before that may be missing. In Unix milliseconds. */
   subscribed (lostMs: number, sinceMs: number): void {
     this.#turn.flush()
-    this.#history.start(sinceMs)
-    const to = this.#options.now()
-    for (const connection of this.#registry) {
-      const waiter = this.#waiting.delete(connection)
-      connection.release()
-      this.#tellOf({ reason: 'redis_outage', from: Math.min(lostMs, waiter?.ahead.from ?? lostMs), to }, connection)
-      if (waiter !== undefined) this.#metrics.resumed('gap')
-    }
+    this.#catchUp.subscribed(lostMs, sinceMs)
   }
 
   /** Why a stream for this merchant, or for any, cannot be opened now; `undefined` if it can. */
@@ -183,7 +168,7 @@ export class Hub implements ConnectionOwner {
     this.#heartbeat.add(connection)
     this.#deadlines.set(connection, connection.openedAt + Math.min(ageMs, validMs))
     this.#metrics.connectionOpened()
-    this.#begin(connection, newcomer)
+    this.#catchUp.begin(connection, newcomer)
     return connection
   }
 
@@ -192,7 +177,7 @@ export class Hub implements ConnectionOwner {
     this.#registry.delete(connection)
     this.#heartbeat.delete(connection)
     this.#deadlines.delete(connection)
-    this.#waiting.delete(connection)
+    this.#catchUp.forget(connection)
     const { merchantId, closeReason: reason } = connection
     const seconds = Math.round(performance.now() - connection.openedAt) / 1_000
     this.#metrics.connectionClosed(reason, seconds)
@@ -238,59 +223,6 @@ export class Hub implements ConnectionOwner {
     this.#deadlines.stop()
   }
 
-  #begin (connection: Connection, newcomer: Newcomer): void {
-    const { merchantId } = connection
-    const now = this.#options.now()
-    this.#history.expire(now)
-    const resumption = resume(this.#history, newcomer, now, this.#options.caughtUpMs())
-    connection.tell([new frame.ControlFrame(frame.retry(frame.jittered(this.#options.retryMs)) + frame.connected(resumption.at, merchantId, now))])
-    if (resumption.outcome === 'behind') {
-      connection.hold()
-      this.#waiting.add({ connection, ahead: resumption, sinceMs: now })
-      return
-    }
-    this.#metrics.resumed(resumption.outcome)
-    if (resumption.outcome === 'gap') this.#tellOf(resumption.gap, connection)
-    this.#replay(resumption.missed, connection)
-  }
-
-  #tellOf (gap: Gap, connection: Connection): void {
-    connection.tell([new frame.ControlFrame(frame.gap(this.#checkpoint(connection.merchantId), gap))])
-    this.#metrics.gapTold(gap.reason)
-  }
-
-  #replay (missed: Iterable<Entry>, connection: Connection): void {
-    const frames: frame.EventFrame[] = []
-    for (const entry of missed) {
-      if (connection.filter?.accepts(entry.topic) ?? true) frames.push(new frame.EventFrame(entry.message, this.#history.cursorOf(entry)))
-    }
-    if (frames.length > 0) connection.tell(frames)
-  }
-
-  /** Some may have waited for this: what follows it is for them. */
-  #release (merchantId: string, digest: string): void {
-    const met = this.#waiting.metBy(merchantId, digest)
-    if (met.length === 0) return
-    this.#turn.settle(merchantId)
-    for (const { connection } of met) {
-      connection.release()
-      this.#metrics.resumed('behind')
-    }
-  }
-
-  #waitedInVain ({ connection, ahead: { from }, sinceMs }: Waiter): void {
-    this.#turn.settle(connection.merchantId)
-    connection.release()
-    this.#metrics.resumed('gap')
-    this.#tellOf({ reason: 'unknown_cursor', from, to: this.#options.now() }, connection)
-    this.#replay([...this.#history.of(connection.merchantId)].filter(({ arrivedMs }) => arrivedMs >= sinceMs), connection)
-  }
-
-  /** The cursor of a client that has been sent, or is owed, all that has arrived. */
-  #checkpoint (merchantId: string): string {
-    return checkpoint(this.#history, merchantId, this.#options.caughtUpMs())
-  }
-
   #beat (connections: ReadonlySet<Connection>): void {
     const now = this.#options.now()
     const byMerchant = new Map<string, Buffer>()
@@ -300,7 +232,7 @@ export class Hub implements ConnectionOwner {
       let bytes = byMerchant.get(merchantId)
       if (bytes === undefined) {
         this.#turn.settle(merchantId)
-        byMerchant.set(merchantId, bytes = Buffer.from(frame.heartbeat(this.#checkpoint(merchantId), now)))
+        byMerchant.set(merchantId, bytes = Buffer.from(frame.heartbeat(this.#catchUp.checkpoint(merchantId), now)))
       }
       if (connection.beat(bytes)) sent += bytes.length
     }
@@ -317,7 +249,7 @@ export class Hub implements ConnectionOwner {
   #end (connection: Connection, reason: CloseReason & frame.FarewellReason, retryMs: number): void {
     this.#turn.settle(connection.merchantId)
     // One that is held has not been sent what has arrived: it leaves with the cursor that it came with.
-    const id = connection.held ? undefined : this.#checkpoint(connection.merchantId)
+    const id = connection.held ? undefined : this.#catchUp.checkpoint(connection.merchantId)
     const lastWords = farewell(id, reason, Math.min(retryMs, this.#options.retryMs))
     if (!connection.end(reason, lastWords)) return
     this.#metrics.bytesSent(lastWords.length)
