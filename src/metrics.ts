@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { CLOSE_REASONS, type CloseReason } from './fanout/connection.js'
-import { GAP_REASONS, RESUME_OUTCOMES, type GapReason, type ResumeOutcome } from './fanout/resume.js'
+import { GAP_REASONS, type GapReason } from './fanout/history.js'
+import { RESUME_OUTCOMES, type ResumeOutcome } from './fanout/resume.js'
 import { DROP_REASONS, TOPICS, type DropReason, type TopicLabel } from './message.js'
 
 /** Why no stream was opened; the closed set of `connections_rejected_total{reason}`. */

@@ -16,6 +16,9 @@ export interface CatchUpOptions {
   readonly metrics: Metrics
 }
 
+/** A clock that runs away from the monotonic one by more, in milliseconds, was set. */
+const CLOCK_STEP_MS = 1_000
+
 /** Brings clients to where the stream is: by what they have missed, or by telling them that something may be missing. */
 export class CatchUp {
   readonly #history: History
@@ -23,6 +26,7 @@ export class CatchUp {
   readonly #turn: Turn
   readonly #options: CatchUpOptions
   readonly #metrics: Metrics
+  #clockOffset: number
   readonly #waiting = new Waiting((waiter) => { this.#waitedInVain(waiter) })
 
   constructor (history: History, registry: Registry, turn: Turn, options: CatchUpOptions) {
@@ -31,11 +35,13 @@ export class CatchUp {
     this.#turn = turn
     this.#options = options
     this.#metrics = options.metrics
+    this.#clockOffset = this.#offset()
   }
 
   /** Greets a client and sends it what it has missed. What is pending for its merchant has been delivered to the others. */
   begin (connection: Connection, beginning: Beginning): void {
     const { merchantId } = connection
+    this.#heedClock()
     const now = this.#options.now()
     this.#history.expire(now)
     const resumption = resume(this.#history, beginning, now, this.#options.caughtUpMs())
@@ -63,7 +69,9 @@ export class CatchUp {
 
   /** The history begins anew, and everybody is told why. What was pending has been delivered. */
   subscribed (lostMs: number, sinceMs: number): void {
-    this.#history.start(sinceMs)
+    // Before the first subscription there was nothing that could be lost, or resumed.
+    this.#history.start(sinceMs, this.#history.startedAt === Infinity ? 'unknown_cursor' : 'redis_outage')
+    this.#clockOffset = this.#offset()
     const to = this.#options.now()
     for (const connection of this.#registry) {
       const waiter = this.#waiting.delete(connection)
@@ -83,6 +91,19 @@ export class CatchUp {
   /** A connection is closed. */
   forget (connection: Connection): void {
     this.#waiting.delete(connection)
+  }
+
+  /** Times from before a clock was set say nothing of those after it: no event is to be found by them, and none to be proven absent. */
+  #heedClock (): void {
+    const offset = this.#offset()
+    if (Math.abs(offset - this.#clockOffset) < CLOCK_STEP_MS) return
+    this.#clockOffset = offset
+    if (this.#history.startedAt < Infinity) this.#history.start(this.#options.now(), 'unknown_cursor')
+  }
+
+  /** What the clock is ahead of the monotonic one. */
+  #offset (): number {
+    return this.#options.now() - performance.now()
   }
 
   #waitedInVain ({ connection, ahead: { from }, sinceMs }: Waiter): void {

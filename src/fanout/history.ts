@@ -2,6 +2,10 @@ import type { Message } from '../message.js'
 import { SKEW_MS, digestOf, epochOf, formatCursor, newEpoch } from './cursor.js'
 import { Records } from './records.js'
 
+/** Why events may be missing; the closed set of `gaps_total{reason}`. */
+export const GAP_REASONS = ['redis_outage', 'history_evicted', 'unknown_cursor'] as const
+export type GapReason = typeof GAP_REASONS[number]
+
 export interface HistoryBounds {
   /** How long a message is kept, in milliseconds. */
   readonly ttlMs: number
@@ -84,7 +88,7 @@ export class History {
   readonly #evictUpTo = (slot: number) => { this.#evictThrough(slot) }
   #lastMs = 0
   #startedAt = Infinity
-  #starts = 0
+  #reasonBefore: GapReason = 'redis_outage'
   #epoch = newEpoch()
 
   constructor (bounds: HistoryBounds) {
@@ -104,23 +108,23 @@ export class History {
     return this.#records.bytes
   }
 
-  /** How often it was begun: more than once, if something may have been missed in between. */
-  get starts (): number {
-    return this.#starts
-  }
-
   /** Since when nothing of any merchant was missed, in Unix milliseconds; `Infinity` before the first {@link History.start}. */
   get startedAt (): number {
     return this.#startedAt
   }
 
+  /** Why a cursor from before that is of no use. */
+  get reasonBefore (): GapReason {
+    return this.#reasonBefore
+  }
+
   /** From now on everything comes in. What came before is forgotten: it is of no use across what may be missing. */
-  start (now: number): void {
+  start (now: number, reasonBefore: GapReason): void {
+    this.#reasonBefore = reasonBefore
     this.#queues.clear()
     this.#records.clear()
     this.#lastMs = now
     this.#startedAt = now
-    this.#starts++
     this.#epoch = newEpoch()
   }
 

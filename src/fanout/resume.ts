@@ -1,14 +1,10 @@
 import { SKEW_MS, formatCursor, parseCursor } from './cursor.js'
 import type { Filter } from './filter.js'
-import type { Entry, History } from './history.js'
+import type { Entry, GapReason, History } from './history.js'
 
 /** How a stream begins; the closed set of `resumes_total{outcome}`. */
 export const RESUME_OUTCOMES = ['exact', 'behind', 'covered', 'gap', 'fresh'] as const
 export type ResumeOutcome = typeof RESUME_OUTCOMES[number]
-
-/** Why events may be missing; the closed set of `gaps_total{reason}`. */
-export const GAP_REASONS = ['redis_outage', 'history_evicted', 'unknown_cursor'] as const
-export type GapReason = typeof GAP_REASONS[number]
 
 /** Of what was published between two times, in Unix milliseconds, some may be missing. */
 export interface Gap {
@@ -128,7 +124,5 @@ function since (history: History, merchantId: string, ms: number): Entry[] {
 }
 
 function reasonOf (history: History, neededMs: number): GapReason {
-  if (!history.on || neededMs >= history.startedAt) return 'history_evicted'
-  // The cursor is older than what this instance knows of: of its whole life, if it has never lost its subscription.
-  return history.starts === 1 ? 'unknown_cursor' : 'redis_outage'
+  return history.on && neededMs < history.startedAt ? history.reasonBefore : 'history_evicted'
 }

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { Hub } from '../../src/fanout/hub.js'
-import type { HistoryBounds } from '../../src/fanout/history.js'
-import type { GapReason, ResumeOutcome } from '../../src/fanout/resume.js'
+import type { GapReason, HistoryBounds } from '../../src/fanout/history.js'
+import type { ResumeOutcome } from '../../src/fanout/resume.js'
 import { noMetrics } from '../../src/metrics.js'
 
 /** How often a subscription is probed, in milliseconds. */

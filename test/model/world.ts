@@ -1,5 +1,5 @@
-import type { GapReason, ResumeOutcome } from '../../src/fanout/resume.js'
-import type { HistoryBounds } from '../../src/fanout/history.js'
+import type { GapReason, HistoryBounds } from '../../src/fanout/history.js'
+import type { ResumeOutcome } from '../../src/fanout/resume.js'
 import { Client, type Received } from './client.js'
 import { Instance, type Sent } from './instance.js'
 
