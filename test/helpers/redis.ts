@@ -22,14 +22,14 @@ export class TestRedis {
     return this.urlWith(this.#password)
   }
 
-  static async start (t: Test, password?: string): Promise<TestRedis> {
+  static async start (t: Pick<Test, 'teardown'>, password?: string): Promise<TestRedis> {
     const redis = await TestRedis.absent(t, password)
     await redis.start()
     return redis
   }
 
   /** Not running yet; {@link TestRedis.start} starts it. */
-  static async absent (t: Test, password = ''): Promise<TestRedis> {
+  static async absent (t: Pick<Test, 'teardown'>, password = ''): Promise<TestRedis> {
     const redis = new TestRedis(await freePort(), password)
     t.teardown(() => redis.kill())
     return redis

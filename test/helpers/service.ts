@@ -49,7 +49,7 @@ export class Service {
    * Started and listening.
    * @param launcher a command that becomes the one that is appended to it.
    */
-  static async start (t: Test, env: Environment = {}, cwd?: string, launcher?: readonly string[]): Promise<Service> {
+  static async start (t: Pick<Test, 'teardown'>, env: Environment = {}, cwd?: string, launcher?: readonly string[]): Promise<Service> {
     const service = new Service(env, cwd, launcher)
     t.teardown(() => service.stop())
     const lines = await service.log.count(env.OPS_PORT === undefined ? 1 : 2, ({ msg }) => msg.startsWith('listening at'))
