@@ -51,6 +51,7 @@ export class TestRedis {
     const child = this.#process
     if (child === undefined) return
     this.#process = undefined
+    if (child.exitCode !== null || child.signalCode !== null) return // by itself, or by a Ctrl-C
     const exited = once(child, 'exit')
     child.kill('SIGKILL')
     await exited
