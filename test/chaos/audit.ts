@@ -41,7 +41,7 @@ export interface Account extends Sums {
 /** Findings that are shown, of them those of one client, and of what else is known of it the last lines. */
 const SHOWN = 40
 const SHOWN_OF_ONE = 6
-const JOURNAL_SHOWN = 8
+const JOURNAL_SHOWN = 12
 
 /**
  * Compares what was published from one moment to another with what came, and has each ledger begin anew. By then all

@@ -102,7 +102,8 @@ export class Balancer {
     far.once('connect', () => {
       far.off('error', dialNext)
       far.on('error', () => { /* 'close' follows. */ })
-      far.on('close', () => { near.destroy() })
+      // What an instance said before it ended the connection still has to get through.
+      far.on('close', (failed) => { if (failed) near.destroy(); else near.end() })
       near.pipe(far).pipe(near)
     })
   }
