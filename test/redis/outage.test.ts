@@ -15,7 +15,7 @@ interface Outage {
 
 /**
  * Breaks the way to Redis in one way, sees that it is found in time, and that streams outlive it: they stay open, new
- * ones are accepted, and both get what is published once it is over.
+ * ones are accepted, and both are told of the gap, and get what is published once it is over.
  */
 function outage (name: string, breakIt: (outage: Outage) => Promise<void> | void, mendIt: (outage: Outage) => Promise<void> | void = () => {}) {
   t.test(name, async (t: Test) => {
@@ -38,7 +38,12 @@ function outage (name: string, breakIt: (outage: Outage) => Promise<void> | void
     await mendIt({ redis, proxy, service })
     await service.log.first(({ msg }) => msg === 'subscribed again')
     await redis.cli('PUBLISH', 'merchant:TEST:progress', JSON.stringify(progress(1)))
-    for (const stream of [before, during]) t.equal((await stream.published(1)).length, 1)
+    for (const stream of [before, during]) {
+      const [gap, event] = (await stream.published(2)).map((data) => JSON.parse(data) as { from: number, to: number })
+      t.match(gap, { type: 'gap', reason: 'redis_outage' })
+      t.ok(gap!.from <= brokenAt && brokenAt <= gap!.to, 'the gap begins no later than the outage')
+      t.match(event, { type: 'progress', progress: 1 })
+    }
     t.equal(await service.metric('redis_connected'), 1)
     t.ok(await service.metric('redis_reconnects_total') >= 1)
     t.ok(await service.metric('redis_probe_seconds_count') >= 2)
