@@ -49,6 +49,25 @@ export class Proxy {
     }
   }
 
+  /**
+   * From now on what the target sends on the connections that it knows by these addresses is kept, until it is handed
+   * over by {@link Proxy.release}, in order.
+   */
+  delay (addresses: readonly string[]): void {
+    for (const [near, far] of this.#pairs) {
+      if (!addresses.includes(addressOf(far))) continue
+      far.unpipe(near)
+      far.pause()
+    }
+  }
+
+  release (): void {
+    for (const [near, far] of this.#pairs) {
+      // Once more for one that was not delayed would be a second time.
+      if (far.isPaused()) far.pipe(near)
+    }
+  }
+
   /** From now on all messages of a subscription are lost on the connection that the target knows by this address, and nothing else is. */
   deafen (address: string): void {
     for (const [near, far] of this.#pairs) {

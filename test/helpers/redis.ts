@@ -65,6 +65,12 @@ export class TestRedis {
     this.#process?.kill('SIGCONT')
   }
 
+  /** By which addresses it knows the services' connections for this. */
+  async addressesOf (role: 'subscriber' | 'publisher'): Promise<string[]> {
+    const clients = (await this.cli('CLIENT', 'LIST')).split('\n').filter((line) => line.includes(`name=realtime-fanout:${role} `))
+    return clients.map((line) => / addr=(\S+) /.exec(line)![1]!)
+  }
+
   /** What redis-cli prints. */
   async cli (...args: string[]): Promise<string> {
     const { stdout } = await run('redis-cli', ['-p', String(this.port), ...args], { env: { ...process.env, ...(this.#password !== '' && { REDISCLI_AUTH: this.#password }) } })

@@ -65,6 +65,12 @@ export class Stream {
     return stream
   }
 
+  /** What an EventSource would come back with: the id of the last block, be it a heartbeat. */
+  get lastEventId (): string {
+    const blocks = this.raw.slice(0, this.raw.lastIndexOf('\n\n') + 1)
+    return /^id: (.*)$/m.exec(blocks.slice(blocks.lastIndexOf('\nid: ') + 1))![1]!
+  }
+
   /** The data of all published events so far. */
   get data (): string[] {
     return this.events.all.filter(({ event }) => event !== undefined).map(({ data }) => data)
