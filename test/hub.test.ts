@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { Hub, type HubOptions } from '../src/fanout/hub.js'
 import type { Connection } from '../src/fanout/connection.js'
+import { SKEW_MS, digestOf, epochOf, formatCursor } from '../src/fanout/cursor.js'
+import { Hub, type HubOptions } from '../src/fanout/hub.js'
+import { decode, type Message } from '../src/message.js'
 import { noMetrics } from '../src/metrics.js'
 import { Arrivals } from './helpers/arrivals.js'
 
@@ -262,4 +264,144 @@ t.test('what comes while streams are ending is not written after their end', asy
   hub.receive(...message(2))
   await ended
   t.match(await read.first((text) => text.includes('event: close')), /\{"n":1\}\n\nretry: \d+\n\nid: [\w.-]+\nevent: close\ndata: [^\n]+\n\n$/)
+})
+
+t.test('no heartbeat, and no last word, is of an event that was not sent before it', async (t) => {
+  const hub = createHub(t, { heartbeatMs: 10 })
+  const { socket, read } = await pair(t)
+  hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  await read.first((text) => text.includes(': heartbeat'))
+  for (let n = 1; n <= 20; n++) {
+    await new Promise<void>((resolve) => {
+      // Within one run of timers, before the turn is over: a message, and then the heartbeat that has become due.
+      setTimeout(() => {
+        hub.receive(...message(n))
+        for (const until = performance.now() + 20; performance.now() < until;) { /* It takes its time. */ }
+        resolve()
+      }, 1)
+    })
+    await read.next()
+  }
+  hub.receive(...message(21))
+  await end(hub)
+  const all = await read.first((text) => text.includes('event: close'))
+  const blocks = all.split('\n\n').map((block) => ({ event: /^id: (\d+\.[\w-]+\.[\w-]+)/m.exec(block)?.[1], n: /^data: \{"n":(\d+)\}/m.exec(block)?.[1] }))
+  let last: string | undefined
+  for (const { event, n } of blocks.slice(2)) {
+    if (n !== undefined) last = event
+    else if (event !== undefined && last !== undefined) t.equal(event, last)
+  }
+  t.strictSame(blocks.flatMap(({ n }) => n ?? []).map(Number), Array.from({ length: 21 }, (_, i) => i + 1))
+})
+
+t.test('a client that lags is told of a gap in its place', async (t) => {
+  const hub = createHub(t)
+  const { socket, client, read } = await pair(t)
+  const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  client.pause()
+  await fill(hub, connection, 300_000)
+  const publish = (n: number) => { hub.receive('merchant:TEST:progress', Buffer.from(`{"type":"progress","poId":"a","n":${n}}`)) }
+  publish(1)
+  hub.receive('merchant:TEST:stage', Buffer.from('{"n":2}'))
+  hub.subscribed(1_000, 2_000)
+  hub.receive('merchant:TEST:stage', Buffer.from('{"n":3}'))
+  publish(4)
+  await new Promise(setImmediate)
+  client.resume()
+  const all = await read.first((text) => text.includes('"n":4'))
+  t.match(all, /data: \{"n":2\}\n\nid: \d+\.-\.[\w-]+\.\d+\nevent: gap\ndata: \{"type":"gap","reason":"redis_outage","from":1000,"to":\d+\}\n\nid: \S+\nevent: stage\ndata: \{"n":3\}\n\n/)
+  t.notMatch(all, '"n":1}', 'what came before it is conflated with what came after it')
+})
+
+t.test('a client that is ahead is held', async (t) => {
+  const NOW = 1_700_000_000_000
+  const AHEAD = message(2)
+  const cursor = (merchantId = 'TEST', arrivedMs = NOW) => {
+    const awaited = decode('merchant', 65_536, ...AHEAD) as Message
+    return formatCursor({ arrivedMs, hash: digestOf(awaited), epoch: epochOf('else', merchantId), caughtUpMs: undefined })
+  }
+  /** With a client that is held, and all that is counted of it. */
+  async function holding (t: Test, { arrivedMs = NOW, ...options }: Partial<HubOptions> & { arrivedMs?: number } = {}) {
+    const counted: string[] = []
+    const hub = createHub(t, {
+      now: () => NOW,
+      caughtUpMs: () => NOW,
+      metrics: { ...noMetrics, resumed: (outcome) => { counted.push(outcome) }, gapTold: (reason) => { counted.push(reason) } },
+      ...options,
+    })
+    hub.subscribed(NOW - 20_000, NOW - 20_000)
+    const ends = await pair(t)
+    const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket: ends.socket, lastEventId: cursor('TEST', arrivedMs) })
+    t.ok(connection.held)
+    const greeting = await ends.read.first((text) => text.includes('connected'))
+    t.match(greeting, `\n\nid: ${cursor('TEST', arrivedMs)}\ndata: {"type":"connected"`)
+    return { hub, connection, counted, greeting, ...ends }
+  }
+
+  t.test('until its event comes, in whatever turn', async (t) => {
+    const { hub, connection, counted, read, greeting } = await holding(t, { heartbeatMs: 10 })
+    const other = await pair(t)
+    hub.attach({ merchantId: 'TEST', filter: undefined, socket: other.socket })
+    await other.read.first((text) => text.split(': heartbeat').length > 3)
+    hub.receive(...message(1))
+    hub.receive('merchant:OTHER:progress', message(2)[1])
+    t.ok(connection.held)
+    hub.receive(...AHEAD)
+    hub.receive(...message(3))
+    t.notOk(connection.held)
+    const text = await read.first((text) => text.includes('{"n":3}'))
+    t.match(text.slice(greeting.length), /^id: \S+\nevent: progress\ndata: \{"n":3\}\n\n/)
+    t.strictSame(counted, ['fresh', 'behind'])
+    const all = await other.read.first((text) => text.includes('{"n":3}'))
+    t.match(all, /\{"n":1\}\n\n[^{]*\{"n":2\}\n\n[^{]*\{"n":3\}\n\n/, 'others get all')
+  })
+
+  t.test('and not for longer than its event can take', async (t) => {
+    const { hub, connection, counted, read, greeting } = await holding(t, { arrivedMs: NOW - SKEW_MS + 50 })
+    hub.receive(...message(1))
+    hub.receive(...message(3))
+    const text = await read.first((text) => text.includes('{"n":3}'))
+    t.match(text.slice(greeting.length), new RegExp(`^id: \\S+\\nevent: gap\\ndata: {"type":"gap","reason":"unknown_cursor","from":${NOW - 2 * SKEW_MS + 50},"to":${NOW}}\\n\\n` +
+      'id: \\S+\\nevent: progress\\ndata: {"n":1}\\n\\nid: \\S+\\nevent: progress\\ndata: {"n":3}\\n\\n$'))
+    t.notOk(connection.held)
+    t.strictSame(counted, ['gap', 'unknown_cursor'])
+    hub.receive(...AHEAD)
+    await read.first((text) => text.endsWith('{"n":2}\n\n'))
+    t.strictSame(counted, ['gap', 'unknown_cursor'], 'it waits no longer')
+  })
+
+  t.test('when all streams are ended, it leaves with the cursor that it came with', async (t) => {
+    const { hub, counted, read, greeting } = await holding(t)
+    hub.receive(...message(1))
+    await end(hub)
+    const text = await read.first((text) => text.includes('event: close'))
+    t.match(text.slice(greeting.length), /^retry: \d+\n\nevent: close\ndata: [^\n]+\n\n$/)
+    hub.receive(...AHEAD)
+    t.strictSame(counted, [])
+  })
+
+  t.test('and when it leaves, nothing waits for it', async (t) => {
+    const { hub, client, socket, counted } = await holding(t, { arrivedMs: NOW - SKEW_MS + 100 })
+    client.destroy()
+    await once(socket, 'close')
+    const other = await pair(t)
+    hub.attach({ merchantId: 'TEST', filter: undefined, socket: other.socket, lastEventId: cursor('TEST', NOW - SKEW_MS + 100) })
+    // By now the first one's time would be up, too.
+    await other.read.first((text) => text.includes('event: gap'))
+    hub.receive(...AHEAD)
+    t.strictSame(counted, ['gap', 'unknown_cursor'])
+  })
+
+  for (const [name, lostMs, from] of [['before the outage', NOW - 1_000, NOW - SKEW_MS], ['in the outage', NOW - 10_000, NOW - 10_000]] as const) {
+    t.test(`when something may have been missed, it is told of one gap: its own began ${name}`, async (t) => {
+      const { hub, connection, counted, read, greeting } = await holding(t, { arrivedMs: NOW })
+      hub.receive(...message(1))
+      hub.subscribed(lostMs, NOW - 500)
+      t.notOk(connection.held)
+      hub.receive(...message(3))
+      const text = await read.first((text) => text.includes('{"n":3}'))
+      t.match(text.slice(greeting.length), new RegExp(`^id: \\S+\\nevent: gap\\ndata: {"type":"gap","reason":"redis_outage","from":${from},"to":${NOW}}\\n\\nid: \\S+\\nevent: progress\\ndata: {"n":3}\\n\\n$`))
+      t.strictSame(counted.sort(), ['gap', 'redis_outage'])
+    })
+  }
 })
