@@ -66,3 +66,39 @@ t.test('while Redis is away for a while, it stays ready for the grace', async (t
   t.equal(await strict.metric('redis_connected'), 1)
   t.equal(await strict.metric('redis_reconnects_total'), 1)
 })
+
+t.test('READY_WARMUP_MS: it is not ready until the history is long enough to resume from, though all who come are served', async (t) => {
+  const redis = await TestRedis.start(t)
+  const startedAt = performance.now()
+  const service = await Service.start(t, { REDIS_URL: redis.url, READY_WARMUP_MS: '3000', HEARTBEAT_MS: '100' })
+  await service.log.first(({ msg }) => msg === 'subscribed')
+  t.strictSame(await get(`${service.url}/readyz`), { status: 503, body: { status: 'unready', reason: 'warming_up' } })
+  t.strictSame(await get(`${service.url}/healthz`), { status: 200, body: { status: 'ok' } })
+  const stream = await Stream.open(t, service.streamUrl('TEST'))
+  await redis.cli('PUBLISH', 'merchant:TEST:progress', JSON.stringify(progress(1)))
+  await stream.published(1)
+  t.match(await get(`${service.url}/readyz`), { body: { reason: 'warming_up' } }, 'still')
+
+  const ready = async () => {
+    while (!(await fetch(`${service.url}/readyz`)).ok) await stream.comments.next()
+  }
+  await ready()
+  t.ok(performance.now() - startedAt >= 3_000)
+  t.strictSame(await get(`${service.url}/readyz`), { status: 200, body: { status: 'ready' } })
+
+  await redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  await service.log.first(({ msg }) => msg === 'subscribed again')
+  t.strictSame(await get(`${service.url}/readyz`), { status: 200, body: { status: 'ready' } }, 'a blip does not have all instances warm up anew')
+})
+
+t.test('a subscription that is lost while it warms up has to stand for as long anew', async (t) => {
+  const redis = await TestRedis.start(t)
+  const service = await Service.start(t, { REDIS_URL: redis.url, READY_WARMUP_MS: '3000', HEARTBEAT_MS: '100' })
+  const stream = await Stream.open(t, service.streamUrl('TEST'))
+  await service.log.first(({ msg }) => msg === 'subscribed')
+  t.match(await get(`${service.url}/readyz`), { body: { reason: 'warming_up' } })
+  await redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  const again = await service.log.first(({ msg }) => msg === 'subscribed again')
+  while (!(await fetch(`${service.url}/readyz`)).ok) await stream.comments.next()
+  t.ok(Date.now() - Number(again.time) >= 2_990)
+})
