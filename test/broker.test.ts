@@ -7,6 +7,7 @@ import { MemoryBroker } from '../src/broker/memory.js'
 import { RedisBroker } from '../src/broker/redis.js'
 import { noMetrics } from '../src/metrics.js'
 import { Arrivals } from './helpers/arrivals.js'
+import { Proxy } from './helpers/proxy.js'
 import { TestRedis } from './helpers/redis.js'
 
 type Received = readonly [channel: string, payload: string]
@@ -182,5 +183,112 @@ t.test('a RedisBroker that is refused what it needs', async (t) => {
     await t.rejects(broker.put('elsewhere', 'v', 1_000), { name: 'BrokerUnavailable', message: /NOPERM/ })
     await t.rejects(broker.take('elsewhere'), { name: 'BrokerUnavailable', message: /NOPERM/ })
     await t.rejects(broker.publish([{ channel: 'elsewhere', payload: '{}' }]), { name: 'BrokerUnavailable', message: /NOPERM/ })
+  })
+})
+
+type Told = readonly [lostMs: number, sinceMs: number]
+
+/** Takes what it is told of subscriptions. */
+function listener (): Receiver & { readonly told: Arrivals<Told>, readonly received: Arrivals<string> } {
+  const [told, received] = [new Arrivals<Told>(), new Arrivals<string>()]
+  return {
+    told,
+    received,
+    receive (channel) { received.add(channel) },
+    subscribed (lostMs, sinceMs) { told.add([lostMs, sinceMs]) },
+  }
+}
+
+t.test('a MemoryBroker is subscribed once it is started, and knows of all that is published', async (t) => {
+  const broker = new MemoryBroker()
+  t.teardown(() => broker.close())
+  const receiver = listener()
+  const before = Date.now()
+  broker.start(receiver)
+  const [[lostMs, sinceMs]] = receiver.told.all as [Told]
+  t.ok(before <= lostMs && lostMs <= sinceMs && sinceMs <= Date.now())
+  await broker.publish([{ channel: 'merchant:a:b', payload: '{}' }])
+  await receiver.received.count(1)
+  await passed(2)
+  t.ok(broker.caughtUpMs > sinceMs && broker.caughtUpMs <= Date.now())
+  t.equal(receiver.told.all.length, 1)
+})
+
+t.test('a RedisBroker says until when nothing was missed, and of each subscription since when it stands', async (t) => {
+  const redis = await TestRedis.start(t)
+  const proxy = await Proxy.start(t, redis.port)
+  const probes = new Arrivals<number>()
+  const lines = new Arrivals<string>()
+  const createdMs = Date.now()
+  const broker = new RedisBroker({
+    url: `redis://127.0.0.1:${proxy.port}`,
+    channelPrefix: 'merchant',
+    metrics: { ...noMetrics, redisProbed: () => { probes.add(broker.caughtUpMs) } },
+    log: pino({ level: 'debug' }, { write: (line) => { lines.add(line) } }),
+  })
+  t.teardown(() => broker.close())
+  const receiver = listener()
+  broker.start(receiver)
+  const [firstLostMs, firstSinceMs] = await receiver.told.first(() => true)
+  t.ok(createdMs <= firstLostMs && firstLostMs <= firstSinceMs && firstSinceMs <= Date.now())
+
+  await t.test('each probe that comes back moves that on, to when it was sent', async (t) => {
+    const before = broker.caughtUpMs
+    t.ok(before >= firstSinceMs)
+    await probes.next()
+    const sentAfter = Date.now()
+    const caughtUpMs = await probes.next()
+    t.ok(caughtUpMs >= sentAfter && caughtUpMs <= Date.now())
+    await redis.cli('PUBLISH', 'merchant:a:b', '{}')
+    await receiver.received.first((channel) => channel === 'merchant:a:b')
+    t.equal(broker.caughtUpMs, caughtUpMs, 'and that a message came in does not')
+    t.equal(receiver.told.all.length, 1, 'it is told of a subscription once')
+  })
+
+  const lose = async (breakIt: () => Promise<void> | void) => {
+    const lost = lines.next((line) => line.includes('subscription lost'))
+    const told = receiver.told.next()
+    await breakIt()
+    const brokenMs = Date.now()
+    await lost
+    const lastKnownMs = broker.caughtUpMs
+    const lostAtMs = Date.now()
+    return { brokenMs, lastKnownMs, lostAtMs, told: await told }
+  }
+
+  await t.test('it stands still while nothing comes in, and what is told of the next subscription begins there', async (t) => {
+    const [address] = await redis.addressesOf('subscriber')
+    const { brokenMs, lastKnownMs, lostAtMs, told: [lostMs, sinceMs] } = await lose(() => { proxy.deafen(address!) })
+    t.ok(lastKnownMs <= brokenMs)
+    t.ok(lostAtMs - brokenMs > 3_000, 'for long')
+    t.equal(lostMs, lastKnownMs)
+    t.ok(sinceMs >= lostAtMs - 1)
+    t.ok(broker.caughtUpMs >= sinceMs)
+    t.equal(receiver.told.all.length, 2)
+  })
+
+  await t.test('so it is when its connection ends', async (t) => {
+    const { brokenMs, lastKnownMs, told: [lostMs, sinceMs] } = await lose(async () => { await redis.cli('CLIENT', 'KILL', 'TYPE', 'pubsub') })
+    t.ok(lostMs === lastKnownMs && lostMs <= brokenMs)
+    t.ok(sinceMs >= lostMs && sinceMs <= Date.now())
+    await redis.cli('PUBLISH', 'merchant:a:c', '{}')
+    await receiver.received.first((channel) => channel === 'merchant:a:c')
+    t.equal(receiver.told.all.length, 3, 'once each')
+  })
+
+  await t.test('so it is when Redis is frozen', async (t) => {
+    const before = Date.now()
+    const told = receiver.told.next()
+    const lost = lines.next((line) => line.includes('subscription lost'))
+    redis.freeze()
+    const frozenMs = Date.now()
+    await lost
+    t.ok(broker.caughtUpMs <= frozenMs)
+    const lastKnownMs = broker.caughtUpMs
+    const thawedMs = Date.now()
+    redis.thaw()
+    const [lostMs, sinceMs] = await told
+    t.ok(lostMs === lastKnownMs && lostMs <= frozenMs && before - lostMs < 5_000)
+    t.ok(sinceMs >= thawedMs - 1)
   })
 })
