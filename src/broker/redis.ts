@@ -49,6 +49,8 @@ export class RedisBroker implements Broker {
    * one proves anything.
    */
   #acknowledgedMs: number | undefined
+  /** Whether it has been asked for on the present connection. */
+  #asked = false
   #caughtUpMs = Date.now()
   /** How often in a row PSUBSCRIBE was refused. */
   #refusals = 0
@@ -167,15 +169,17 @@ export class RedisBroker implements Broker {
 
   async #subscribe (): Promise<void> {
     this.#silentTicks = 0
+    this.#asked = true
     try {
       await this.#subscriber.psubscribe(this.#pattern)
     } catch (error) {
+      this.#asked = false
       this.#refusals++
       this.#problem('subscriber', error as Error)
       if (this.#subscriber.status === 'ready') this.#subscriber.disconnect(true)
       return
     }
-    this.#acknowledgedMs = Date.now()
+    this.#acknowledgedMs ??= Date.now()
     await this.#sendProbe()
   }
 
@@ -223,7 +227,9 @@ export class RedisBroker implements Broker {
 
   #prove (): void {
     /* c8 ignore next -- @preserve No test gets Redis to deliver in the moment between giving a connection up and its end. */
-    if (this.#acknowledgedMs === undefined) return
+    if (!this.#asked) return
+    // A message that came right behind the acknowledgement is told of before its promise is.
+    this.#acknowledgedMs ??= Date.now()
     this.#silentTicks = 0
     this.#lostProbes = 0
     this.#refusals = 0
@@ -239,6 +245,7 @@ export class RedisBroker implements Broker {
 
   #lose (why: string): void {
     this.#acknowledgedMs = undefined
+    this.#asked = false
     this.#lostProbes = 0
     if (this.#subscription.state === 'absent') return
     this.#subscription = { state: 'absent', since: performance.now(), first: false }

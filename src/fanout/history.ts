@@ -17,6 +17,8 @@ export interface HistoryBounds {
 
 /** However many there are of a merchant, those younger than this are kept: clients that hop among instances need them. */
 const YOUNG_MS = 2 * SKEW_MS
+/** What a merchant costs of whom anything is held, about. */
+const QUEUE_BYTES = 250
 const FLOORS = 65_536
 const NONE = -1
 
@@ -105,7 +107,7 @@ export class History {
   }
 
   get bytes (): number {
-    return this.#records.bytes
+    return this.#records.bytes + this.#queues.size * QUEUE_BYTES
   }
 
   /** Since when nothing of any merchant was missed, in Unix milliseconds; `Infinity` before the first {@link History.start}. */
@@ -142,7 +144,7 @@ export class History {
 
     const { eventsPerMerchant, maxBytes } = this.#bounds
     while (queue.count > eventsPerMerchant && this.#records.arrivedMs(queue.oldest) < this.#lastMs - YOUNG_MS) this.#evictOldestOf(queue)
-    while (this.#records.bytes > maxBytes && this.#records.count > 0) this.#records.reclaim(this.#evictUpTo)
+    while (this.bytes > maxBytes && this.#records.count > 0) this.#records.reclaim(this.#evictUpTo)
     return this.#lastMs
   }
 
