@@ -13,6 +13,7 @@ import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
 import type { Config } from './config.js'
 import { BadPath, Draining, ForeignOrigin } from './errors.js'
+import { Clock } from './fanout/clock.js'
 import { Hub } from './fanout/hub.js'
 import { prometheusMetrics, type Metrics } from './metrics.js'
 import { eventsRoute } from './routes/events.js'
@@ -67,8 +68,8 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
       maxBytes: config.HISTORY_MAX_BYTES,
       eventsPerMerchant: config.HISTORY_EVENTS_PER_MERCHANT,
     },
-    caughtUpMs: () => broker.caughtUpMs,
-    now: Date.now,
+    clock: new Clock(),
+    provenAt: () => broker.provenAt,
     metrics,
     log,
   })

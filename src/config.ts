@@ -45,7 +45,7 @@ export const Environment = Type.Object({
   MAX_BUFFERED_BYTES: whole(1_024, 1_073_741_824, 1_048_576, 'bytes, 1024–1073741824'),
   HISTORY_EVENTS_PER_MERCHANT: whole(0, 10_000, 100, 'a count, 0–10000 (0: no history)'),
   HISTORY_TTL_S: whole(1, 86_400, 300, 'seconds, 1–86400'),
-  HISTORY_MAX_BYTES: whole(65_536, 17_179_869_184, 67_108_864, 'bytes, 65536–17179869184'),
+  HISTORY_MAX_BYTES: whole(65_536, 1_073_741_824, 67_108_864, 'bytes, 65536–1073741824'),
   READY_WARMUP_MS: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000, description: 'milliseconds, 0–3600000' })),
   DRAIN_DELAY_MS: whole(0, 600_000, 5_000, 'milliseconds, 0–600000'),
   DRAIN_WINDOW_MS: whole(0, 3_600_000, 20_000, 'milliseconds, 0–3600000'),

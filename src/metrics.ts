@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { CLOSE_REASONS, type CloseReason } from './fanout/connection.js'
-import { GAP_REASONS, type GapReason } from './fanout/history.js'
+import { GAP_REASONS, type GapReason } from './fanout/gap.js'
 import { RESUME_OUTCOMES, type ResumeOutcome } from './fanout/resume.js'
 import { DROP_REASONS, TOPICS, type DropReason, type TopicLabel } from './message.js'
 

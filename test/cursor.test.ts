@@ -82,5 +82,5 @@ t.test('a digest is the same for the same message, and another one for another',
 t.test('no two epochs are the same, or hardly any', async (t) => {
   const epochs = new Set(Array.from({ length: 1_000 }, newEpoch))
   t.ok(epochs.size > 990)
-  t.ok([...epochs].every((epoch) => /^[\w-]{6}$/.test(epochOf(epoch, 'TEST'))))
+  t.ok([...epochs].every((epoch) => /^[\w-]{7}$/.test(epochOf(epoch, 'TEST'))))
 })

@@ -16,7 +16,7 @@ const messageOf = (merchantId: string): Message => ({ merchantId, topic: 't', na
 
 function started (bounds: Partial<HistoryBounds> = {}): History {
   const history = new History({ ...WIDE, ...bounds })
-  history.start(START, 'unknown_cursor')
+  history.start(START)
   return history
 }
 
@@ -34,8 +34,12 @@ t.test('what came in is there in the order of arrival, each merchant by itself',
   t.strictSame(held(history, 'even'), [2, 4, 6])
   t.strictSame(held(history, 'nobody'), [])
   const [first, , last] = [...history.of('odd')]
-  t.strictSame(numbersOf(history.after(first!)), [3, 5])
-  t.strictSame(numbersOf(history.after(last!)), [])
+  t.strictSame(numbersOf([history.next(first!)!]), [3])
+  t.equal(history.next(last!), undefined)
+  t.strictSame([first, last].map((entry) => history.holds(entry!)), [true, true])
+  t.equal(history.find('odd', START + 2, START + 4)?.arrivedMs, START + 3)
+  t.equal(history.find('odd', START + 2, START + 4, last!.digest), undefined)
+  t.equal(history.find('odd', START, START + 9, last!.digest)?.serial, last!.serial)
   t.match(history.newest('odd'), { merchantId: 'odd', arrivedMs: START + 5, topic: 't', message: { ...messageOf('odd'), payload: '0000000005' } })
   t.equal(history.newest('nobody'), undefined)
   t.equal(history.events, 6)
@@ -53,7 +57,7 @@ t.test('without a history nothing is held, and it is never complete', async (t) 
 t.test('it is complete since it was started, and for no merchant before that', async (t) => {
   const history = new History(WIDE)
   t.notOk(history.isCompleteSince('TEST', START), 'it was not started yet')
-  history.start(START, 'unknown_cursor')
+  history.start(START)
   t.ok(history.isCompleteSince('TEST', START))
   t.notOk(history.isCompleteSince('TEST', START - 1))
   append(history, 1, START + 5)
@@ -64,14 +68,13 @@ t.test('started again, it has forgotten all, and gives out another epoch', async
   const history = started()
   append(history, 1, START + 5)
   const before = history.cursorOf(history.newest('TEST')!)
-  history.start(START + 100, 'redis_outage')
+  history.start(START + 100)
   t.strictSame(held(history), [])
   t.equal(history.events, 0)
   t.equal(history.bytes, 0)
   t.notOk(history.isCompleteSince('TEST', START + 99))
   t.ok(history.isCompleteSince('TEST', START + 100))
   t.equal(history.startedAt, START + 100)
-  t.equal(history.reasonBefore, 'redis_outage')
   append(history, 1, START + 105)
   const [arrivedMs, digest, epoch] = history.cursorOf(history.newest('TEST')!).split('.')
   t.strictSame([arrivedMs, digest], [String(START + 105), before.split('.')[1]])
@@ -188,13 +191,13 @@ const actions = fc.array(fc.oneof({ weight: 100, arbitrary: appended }, { weight
 function * lived (history: History, todo: Iterable<typeof actions extends fc.Arbitrary<Array<infer A>> ? A : never>): Generator<{ all: readonly Known[], now: number, startedAt: number, restarted: boolean }> {
   let [now, startedAt, lastMs, restarted] = [START, START, START, false]
   let all: Known[] = []
-  history.start(now, 'unknown_cursor')
+  history.start(now)
   for (const [n, action] of [...todo].entries()) {
     if (action === 'start') {
       all = []
       startedAt = lastMs = now
       restarted = true
-      history.start(now, 'redis_outage')
+      history.start(now)
     } else {
       now += action.passedMs
       lastMs = Math.max(lastMs, now)

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { Connection } from '../src/fanout/connection.js'
 import { SKEW_MS, digestOf, epochOf, formatCursor } from '../src/fanout/cursor.js'
+import { Clock } from '../src/fanout/clock.js'
 import { Hub, type HubOptions } from '../src/fanout/hub.js'
 import { noMetrics } from '../src/metrics.js'
 import { Arrivals } from './helpers/arrivals.js'
@@ -23,8 +24,8 @@ function createHub (t: Test, options: Partial<HubOptions> = {}): Hub {
     maxAgeMs: 1_800_000,
     retryMs: 3_000,
     history: { ttlMs: 300_000, maxBytes: 10_000_000, eventsPerMerchant: 100 },
-    caughtUpMs: Date.now,
-    now: Date.now,
+    clock: new Clock(),
+    provenAt: () => performance.now(),
     metrics: noMetrics,
     log: pino({ level: 'silent' }),
     ...options,
@@ -308,12 +309,18 @@ t.test('a client that lags is told of a gap in its place', async (t) => {
   await new Promise(setImmediate)
   client.resume()
   const all = await read.first((text) => text.includes('"n":4'))
-  t.match(all, /data: \{"n":2\}\n\nid: \d+\.-\.[\w-]+\.\d+\nevent: gap\ndata: \{"type":"gap","reason":"redis_outage","from":1000,"to":\d+\}\n\nid: \S+\nevent: stage\ndata: \{"n":3\}\n\n/)
+  t.match(all, /data: \{"n":2\}\n\nid: \d+\.-\.[\w-]+\.\d+\nevent: gap\ndata: \{"type":"gap","reason":"redis_outage","from":\d+,"to":\d+\}\n\nid: \S+\nevent: stage\ndata: \{"n":3\}\n\n/)
   t.notMatch(all, '"n":1}', 'what came before it is conflated with what came after it')
 })
 
 t.test('a client that is ahead is held', async (t) => {
   const NOW = 1_700_000_000_000
+  /** Stands still, and makes no difference between its times and those of the monotonic one. */
+  class StandingClock extends Clock {
+    override now (): number { return NOW }
+    override at (ms: number): number { return ms }
+    override heed (): boolean { return false }
+  }
   const AHEAD = message(2)
   const cursor = (merchantId = 'TEST', arrivedMs = NOW) => {
     return formatCursor({ arrivedMs, hash: digestOf('progress', AHEAD[1]), epoch: epochOf('else', merchantId), caughtUpMs: undefined })
@@ -322,8 +329,8 @@ t.test('a client that is ahead is held', async (t) => {
   async function holding (t: Test, { arrivedMs = NOW, ...options }: Partial<HubOptions> & { arrivedMs?: number } = {}) {
     const counted: string[] = []
     const hub = createHub(t, {
-      now: () => NOW,
-      caughtUpMs: () => NOW,
+      clock: new StandingClock(),
+      provenAt: () => NOW,
       metrics: { ...noMetrics, resumed: (outcome) => { counted.push(outcome) }, gapTold: (reason) => { counted.push(reason) } },
       ...options,
     })
@@ -375,7 +382,7 @@ t.test('a client that is ahead is held', async (t) => {
     const text = await read.first((text) => text.includes('event: close'))
     t.match(text.slice(greeting.length), /^retry: \d+\n\nevent: close\ndata: [^\n]+\n\n$/)
     hub.receive(...AHEAD)
-    t.strictSame(counted, [])
+    t.strictSame(counted, ['behind'], 'it was for nothing else that it came')
   })
 
   t.test('and when it leaves, nothing waits for it', async (t) => {
@@ -387,7 +394,7 @@ t.test('a client that is ahead is held', async (t) => {
     // By now the first one's time would be up, too.
     await other.read.first((text) => text.includes('event: gap'))
     hub.receive(...AHEAD)
-    t.strictSame(counted, ['gap', 'unknown_cursor'])
+    t.strictSame(counted, ['behind', 'gap', 'unknown_cursor'])
   })
 
   for (const [name, lostMs, from] of [['before the outage', NOW - 1_000, NOW - SKEW_MS], ['in the outage', NOW - 10_000, NOW - 10_000]] as const) {
@@ -402,4 +409,29 @@ t.test('a client that is ahead is held', async (t) => {
       t.strictSame(counted.sort(), ['gap', 'redis_outage'])
     })
   }
+})
+
+t.test('a clock that is set begins the history anew, and one that is set by less is not gone by', async (t) => {
+  let setByMs = 0
+  const clock = new Clock(() => Date.now() + setByMs)
+  const counted: string[] = []
+  const hub = createHub(t, { clock, metrics: { ...noMetrics, resumed: (outcome) => { counted.push(outcome) } } })
+  hub.subscribed(performance.now(), performance.now())
+  const come = async (lastEventId?: string) => {
+    const { socket, client, read } = await pair(t)
+    hub.attach({ merchantId: 'TEST', filter: undefined, socket, lastEventId })
+    const greeting = await read.first((text) => text.includes('connected'))
+    return { client, read, id: /^id: (\S+)$/m.exec(greeting)![1]! }
+  }
+  const first = await come()
+  setByMs = -900
+  hub.receive(...message(1))
+  const { read, id } = await come(first.id)
+  t.match(await read.first((text) => text.includes('"n":1')), /connected.*\n\nid: \S+\nevent: progress\ndata: \{"n":1\}\n\n$/)
+  setByMs = -3_600_000
+  t.match(await (await come(id)).read.first((text) => text.includes('event: gap')), /"reason":"unknown_cursor"/)
+  const fresh = await come()
+  hub.receive(...message(2))
+  await (await come(fresh.id)).read.first((text) => text.includes('"n":2'))
+  t.strictSame(counted, ['fresh', 'covered', 'gap', 'fresh', 'covered'])
 })

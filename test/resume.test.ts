@@ -77,7 +77,7 @@ t.test('a client that comes back to the same instance', async (t) => {
     const stream = await Stream.open(t, service.streamUrl('exact'))
     await publish('exact', 1, 2, 3)
     const id = await idOf(stream, 2)
-    t.match(id, /^\d{13}\.[\w-]{8}\.[\w-]{6}$/)
+    t.match(id, /^\d{13}\.[\w-]{8}\.[\w-]{7}$/)
     await leave(stream, 3)
     await publish('exact', 4)
     await publish('other', 99)
@@ -125,7 +125,7 @@ t.test('a client that comes back to the same instance', async (t) => {
     // The first may belong to the same millisecond.
     await stream.comments.count(2)
     const id = stream.lastEventId
-    t.match(id, /^\d{13}\.[\w-]{8}\.[\w-]{6}\.\d{13}$/)
+    t.match(id, /^\d{13}\.[\w-]{8}\.[\w-]{7}\.\d{13}$/)
     t.not(id, greeted)
     t.equal(id.split('.')[1], greeted!.split('.')[1], 'it says the same event')
     t.ok(Number(id.split('.')[3]) > Number(greeted!.split('.')[3]), 'at a later time')
@@ -136,7 +136,7 @@ t.test('a client that comes back to the same instance', async (t) => {
 
     const empty = await Stream.open(t, service.streamUrl('never'))
     await empty.comments.count(2)
-    t.match(empty.lastEventId, /^\d{13}\.-\.[\w-]{6}\.\d{13}$/)
+    t.match(empty.lastEventId, /^\d{13}\.-\.[\w-]{7}\.\d{13}$/)
     empty.close()
     await publish('never', 1)
     await ends(t, await comeBack(t, service, 'never', empty.lastEventId), (n) => publish('never', n), 2, ['connected', 1])
@@ -284,8 +284,8 @@ t.test('a cursor that means nothing is a gap, never an error that would silence 
         const { from, to, id } = gapOf(back)
         t.equal(from, 0, 'nothing tells since when')
         t.ok(to >= before && to <= Date.now())
-        t.match(id, /^\d{13}\.[\w-]{8}\.[\w-]{6}\.\d{13}$/, 'it has a cursor that is good')
-        for (const [, id] of back.raw.matchAll(/^id: (.*)$/gm)) t.match(id, /^(?:0\.-\.[\w-]{6}\.0|\d{13}\.[\w-]{8}\.[\w-]{6}(?:\.\d{13})?)$/, 'and nothing of the bad one is said again')
+        t.match(id, /^\d{13}\.[\w-]{8}\.[\w-]{7}\.\d{13}$/, 'it has a cursor that is good')
+        for (const [, id] of back.raw.matchAll(/^id: (.*)$/gm)) t.match(id, /^(?:0\.-\.[\w-]{7}\.0|\d{13}\.[\w-]{8}\.[\w-]{7}(?:\.\d{13})?)$/, 'and nothing of the bad one is said again')
         t.notMatch(back.raw, /evil|alert|FLUSHALL/)
       }
     })
@@ -339,7 +339,7 @@ t.test('what is no longer held, or never was, is a gap', async (t) => {
     t.equal((await number(stream, 1)).id, undefined)
     await stream.comments.count(2)
     for (const id of [greeted!, stream.lastEventId]) {
-      t.match(id, /^\d{13}\.-\.[\w-]{6}\.\d{13}$/)
+      t.match(id, /^\d{13}\.-\.[\w-]{7}\.\d{13}$/)
       const back = await comeBack(t, service, 'TEST', id)
       await ends(t, back, (n) => service.publish('TEST', numbered(n)), 2, ['connected', 'gap: history_evicted'])
       t.ok(gapOf(back).from <= gapOf(back).to)
@@ -499,7 +499,7 @@ t.test('a client that comes to another instance', async (t) => {
     for (const [i, merchantId] of ['DRAIN', 'SILENT'].entries()) {
       const { event, id } = streams[i]!.events.all.at(-1)!
       t.equal(event, 'close')
-      t.match(id, /^\d{13}\.(?:[\w-]{8}|-)\.[\w-]{6}\.\d{13}$/)
+      t.match(id, /^\d{13}\.(?:[\w-]{8}|-)\.[\w-]{7}\.\d{13}$/)
       t.equal(id, streams[i]!.lastEventId)
       await publish(merchantId, 2)
       await ends(t, await comeBack(t, two, merchantId, id!), (n) => publish(merchantId, n), 3, ['connected', 2])
@@ -550,7 +550,7 @@ t.test('Redis is killed, and comes back', async (t) => {
     t.ok(from <= killedMs && from > standingMs - 5_000, 'since it was last known that nothing was missed')
     t.equal(from, caughtUpMs)
     t.ok(to >= startedMs && to <= Date.now(), 'until now')
-    t.match(id, /^\d{13}\.-\.[\w-]{6}\.\d{13}$/, 'of an instance that remembers nothing')
+    t.match(id, /^\d{13}\.-\.[\w-]{7}\.\d{13}$/, 'of an instance that remembers nothing')
     t.not(id.split('.')[2]!.slice(0, 4), one.split('.')[2]!.slice(0, 4), 'in another epoch')
   }
   t.strictSame(story(busy), ['connected', 1, 2, 'gap: redis_outage', 3])

@@ -7,18 +7,19 @@ export interface Publication {
 /** Whether everything published is being received; `since` is on the monotonic clock, in milliseconds. */
 export type Subscription =
   | { readonly state: 'standing', readonly since: number }
-  /** `since` is when it was lost, or when the broker was started; `first`: none has ever stood. */
-  | { readonly state: 'absent', readonly since: number, readonly first: boolean }
+  /** `since` is when it was lost, or when the broker was started; `first`: none has ever stood; `stoodMs`: for how long the last one did. */
+  | { readonly state: 'absent', readonly since: number, readonly first: boolean, readonly stoodMs: number }
 
 /** Who is told what comes in. Must not throw. */
 export interface Receiver {
   /** Takes what was published, in the order of publishing, one call each. */
   receive (channel: string, payload: Buffer): void
   /**
-   * The subscription stands, anew or for the first time: all that is published from `sinceMs` on is received, from the next
-   * call of {@link Receiver.receive} on. What was published after `lostMs` and before that may be missing. Both in Unix milliseconds.
+   * The subscription stands, anew or for the first time: all that is published from `sinceAt` on is received, from the next
+   * call of {@link Receiver.receive} on. What was published after `lostAt` and before that may be missing. Both on the
+   * monotonic clock, in milliseconds.
    */
-  subscribed (lostMs: number, sinceMs: number): void
+  subscribed (lostAt: number, sinceAt: number): void
 }
 
 /**
@@ -31,10 +32,10 @@ export interface Broker {
   readonly name: string
   readonly subscription: Subscription
   /**
-   * Until when, in Unix milliseconds, it is proven that all that was published has been received, since it was subscribed
-   * last. It stands still while the subscription is in doubt.
+   * Until when it is proven that all that was published has been received, since it was subscribed last; on the monotonic
+   * clock, in milliseconds. It stands still while the subscription is in doubt.
    */
-  readonly caughtUpMs: number
+  readonly provenAt: number
 
   /**
    * Begins to receive, and keeps at it until {@link Broker.close}: a broker that is away is waited for, and

@@ -12,7 +12,7 @@ interface Kept {
 /** A broker inside the process: what is published here is received here, and nowhere else. For development. */
 export class MemoryBroker implements Broker {
   readonly name = 'memory'
-  #subscription: Subscription = { state: 'absent', since: performance.now(), first: true }
+  #subscription: Subscription = { state: 'absent', since: performance.now(), first: true, stoodMs: 0 }
   #receiver: Receiver | undefined
   readonly #kept = new Map<string, Kept>()
 
@@ -20,14 +20,14 @@ export class MemoryBroker implements Broker {
     return this.#subscription
   }
 
-  get caughtUpMs (): number {
-    return Date.now()
+  get provenAt (): number {
+    return performance.now()
   }
 
   start (receiver: Receiver): void {
     this.#receiver = receiver
     this.#subscription = { state: 'standing', since: performance.now() }
-    receiver.subscribed(Date.now(), Date.now())
+    receiver.subscribed(this.#subscription.since, this.#subscription.since)
   }
 
   async publish (publications: readonly Publication[]): Promise<void> {
@@ -55,7 +55,7 @@ export class MemoryBroker implements Broker {
   async close (): Promise<void> {
     this.#receiver = undefined
     this.#kept.clear()
-    this.#subscription = { state: 'absent', since: performance.now(), first: false }
+    this.#subscription = { state: 'absent', since: performance.now(), first: false, stoodMs: 0 }
   }
 
   #checkOpen (): void {

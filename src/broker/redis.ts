@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { Throttle } from '../log.js'
 import type { Metrics } from '../metrics.js'
 import { BrokerUnavailable, type Broker, type Publication, type Receiver, type Subscription } from './broker.js'
+import { Probes } from './probes.js'
 
 /** Every so often both connections are asked whether they live, and the subscription whether it delivers; in milliseconds. */
 const TICK_MS = 1_500
@@ -29,8 +30,8 @@ export interface RedisBrokerOptions {
  * Redis by two connections, however many clients there are: one holds the one `PSUBSCRIBE <prefix>:*:*`, the other
  * publishes, and keeps values (Redis 6.2, for GETDEL). What ioredis says of its state is not trusted (DESIGN §8): the
  * subscription stands from the first message or probe that comes in by it. It is rebuilt when its connection has fallen
- * silent (a PING is not answered), or when probes that Redis has taken do not come back. That publishing fails is no
- * reason: what is published elsewhere still comes in.
+ * silent (a PING is not answered), when probes that Redis has taken do not come back, or when the node is no longer the
+ * primary that it was. That publishing fails is no reason: what is published elsewhere still comes in.
  */
 export class RedisBroker implements Broker {
   readonly name = 'redis'
@@ -43,20 +44,19 @@ export class RedisBroker implements Broker {
   readonly #problemLogs = { subscriber: new Throttle(5_000), publisher: new Throttle(5_000) }
   readonly #subscriber: Redis
   readonly #publisher: Redis
-  #subscription: Subscription = { state: 'absent', since: performance.now(), first: true }
-  /**
-   * When the present connection had its PSUBSCRIBE acknowledged, in Unix milliseconds: nothing that comes in by an earlier
-   * one proves anything.
-   */
-  #acknowledgedMs: number | undefined
-  /** Whether it has been asked for on the present connection. */
+  #subscription: Subscription = { state: 'absent', since: performance.now(), first: true, stoodMs: 0 }
+  /** Whether PSUBSCRIBE was sent on the present connection: what comes in by an earlier one proves nothing. */
   #asked = false
-  #caughtUpMs = Date.now()
+  /** When that was acknowledged, on the monotonic clock. */
+  #acknowledgedAt: number | undefined
+  #provenAt = performance.now()
+  /** By what the data of the node is known at which it is subscribed: another one after a failover. */
+  #dataset: string | undefined
   /** How often in a row PSUBSCRIBE was refused. */
   #refusals = 0
   #silentTicks = 0
   #lostProbes = 0
-  #probe = { number: 0, sentAt: 0, sentMs: 0 }
+  readonly #probes = new Probes()
   #receiver: Receiver | undefined
   #ticker: NodeJS.Timeout | undefined
 
@@ -83,14 +83,14 @@ export class RedisBroker implements Broker {
    * That a message came in proves nothing of the time before: it may have been under way for long. A probe that came back
    * proves that all that was published before it was sent has come in.
    */
-  get caughtUpMs (): number {
-    return this.#caughtUpMs
+  get provenAt (): number {
+    return this.#provenAt
   }
 
   start (receiver: Receiver): void {
     this.#receiver = receiver
     this.#subscriber.on('pmessageBuffer', (_pattern: string, channelBytes: Buffer, payload: Buffer) => {
-      this.#prove()
+      if (!this.#prove()) return
       const channel = channelBytes.toString()
       if (!channel.startsWith(this.#probeChannels)) receiver.receive(channel, payload)
       else if (channel === this.#probeChannel) this.#returned(payload)
@@ -130,7 +130,7 @@ export class RedisBroker implements Broker {
       for (const event of ['pmessageBuffer', 'connect', 'ready', 'close']) client.removeAllListeners(event)
       client.disconnect()
     }
-    this.#subscription = { state: 'absent', since: performance.now(), first: false }
+    this.#end()
   }
 
   /** One command, and its answer. */
@@ -169,8 +169,11 @@ export class RedisBroker implements Broker {
 
   async #subscribe (): Promise<void> {
     this.#silentTicks = 0
-    this.#asked = true
     try {
+      const node = nodeOf(await this.#subscriber.info('replication'))
+      if (node.replica) throw new Error('Redis is a replica, which does not hear of all that is published')
+      this.#dataset = node.dataset
+      this.#asked = true
       await this.#subscriber.psubscribe(this.#pattern)
     } catch (error) {
       this.#asked = false
@@ -179,7 +182,7 @@ export class RedisBroker implements Broker {
       if (this.#subscriber.status === 'ready') this.#subscriber.disconnect(true)
       return
     }
-    this.#acknowledgedMs ??= Date.now()
+    this.#acknowledgedAt ??= performance.now()
     await this.#sendProbe()
   }
 
@@ -187,9 +190,7 @@ export class RedisBroker implements Broker {
   #tick (): void {
     const silent = this.#silentTicks >= SILENT_TICKS
     if (silent || this.#lostProbes >= LOST_PROBES) {
-      this.#lose(silent ? 'connection silent' : 'probes lost')
-      this.#silentTicks = 0
-      if (['connect', 'ready'].includes(this.#subscriber.status)) this.#subscriber.disconnect(true)
+      this.#giveUp(silent ? 'connection silent' : 'probes lost')
       return
     }
     this.#silentTicks++
@@ -208,48 +209,75 @@ export class RedisBroker implements Broker {
   }
 
   async #sendProbe (): Promise<void> {
-    if (this.#acknowledgedMs === undefined || this.#publisher.status !== 'ready') return
-    this.#probe = { number: this.#probe.number + 1, sentAt: performance.now(), sentMs: Date.now() }
-    try {
-      await this.publish([{ channel: this.#probeChannel, payload: String(this.#probe.number) }])
-      this.#lostProbes++ // Until something comes in.
-    } catch {
-      // That publishing failed is logged, and no news of the subscription.
+    if (this.#acknowledgedAt === undefined || this.#publisher.status !== 'ready') return
+    const number = this.#probes.send()
+    const answers = await this.#publisher.pipeline().publish(this.#probeChannel, String(number)).info('replication').exec().catch(() => null)
+    // That publishing failed is no news of the subscription.
+    if (answers === null || answers[0]![0] !== null) return
+    this.#lostProbes++ // Until something comes in.
+    const [refused, info] = answers[1]!
+    const node = refused === null ? nodeOf(String(info)) : undefined
+    // After a failover, Redis may go on delivering what is published at one node, and not what is at the other.
+    if (node !== undefined && (node.replica || node.dataset !== this.#dataset)) {
+      if (this.#acknowledgedAt !== undefined) this.#giveUp('Redis has another primary')
+      return
     }
+    this.#probes.confirmed(number)
+    this.#believe()
   }
 
-  /** What came in by the probes' channel may be anybody's: only the number sent last says how long it took. */
+  /** What came in by the probes' channel may be anybody's. */
   #returned (payload: Buffer): void {
-    if (payload.toString() !== String(this.#probe.number)) return
-    if (this.#acknowledgedMs !== undefined) this.#caughtUpMs = Math.max(this.#probe.sentMs, this.#acknowledgedMs)
-    this.#metrics.redisProbed((performance.now() - this.#probe.sentAt) / 1_000)
+    const tookMs = this.#probes.returned(Number(payload.toString()))
+    if (tookMs === undefined) return
+    this.#metrics.redisProbed(tookMs / 1_000)
+    this.#believe()
   }
 
-  #prove (): void {
+  #believe (): void {
+    const provenAt = this.#probes.proof()
+    if (provenAt !== undefined) this.#provenAt = Math.max(this.#provenAt, provenAt)
+  }
+
+  /** Something came in; whether it came by the present subscription. */
+  #prove (): boolean {
     /* c8 ignore next -- @preserve No test gets Redis to deliver in the moment between giving a connection up and its end. */
-    if (!this.#asked) return
+    if (!this.#asked) return false
     // A message that came right behind the acknowledgement is told of before its promise is.
-    this.#acknowledgedMs ??= Date.now()
+    this.#acknowledgedAt ??= performance.now()
     this.#silentTicks = 0
     this.#lostProbes = 0
     this.#refusals = 0
     const before = this.#subscription
-    if (before.state === 'standing') return
+    if (before.state === 'standing') return true
     this.#subscription = { state: 'standing', since: performance.now() }
     if (!before.first) this.#metrics.redisReconnected()
     this.#log.info({ pattern: this.#pattern }, before.first ? 'subscribed' : 'subscribed again')
-    const lostMs = this.#caughtUpMs
-    this.#caughtUpMs = this.#acknowledgedMs
-    this.#receiver!.subscribed(lostMs, this.#acknowledgedMs)
+    const lostAt = this.#provenAt
+    this.#provenAt = this.#acknowledgedAt
+    this.#receiver!.subscribed(lostAt, this.#acknowledgedAt)
+    return true
+  }
+
+  #giveUp (why: string): void {
+    this.#lose(why)
+    this.#silentTicks = 0
+    if (['connect', 'ready'].includes(this.#subscriber.status)) this.#subscriber.disconnect(true)
   }
 
   #lose (why: string): void {
-    this.#acknowledgedMs = undefined
     this.#asked = false
+    this.#acknowledgedAt = undefined
     this.#lostProbes = 0
+    this.#probes.forget()
     if (this.#subscription.state === 'absent') return
-    this.#subscription = { state: 'absent', since: performance.now(), first: false }
+    this.#end()
     this.#log.warn({ why }, 'subscription lost')
+  }
+
+  #end (): void {
+    const [now, before] = [performance.now(), this.#subscription]
+    this.#subscription = { state: 'absent', since: now, first: false, stoodMs: before.state === 'standing' ? now - before.since : before.stoodMs }
   }
 
   /** Only messages are logged, never errors whole: ioredis attaches the command to them, which may be `AUTH` with its password. */
@@ -257,4 +285,9 @@ export class RedisBroker implements Broker {
     const heldBack = this.#problemLogs[role].pass()
     if (heldBack !== undefined) this.#log.warn({ role, problem: message, heldBack }, 'Redis does not answer as it should')
   }
+}
+
+/** What INFO says of replication; of a Redis that does not say, nothing is made up. */
+function nodeOf (info: string): { readonly replica: boolean, readonly dataset: string | undefined } {
+  return { replica: /^role:slave/m.test(info), dataset: /^master_replid:(\w+)/m.exec(info)?.[1] }
 }

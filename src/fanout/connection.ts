@@ -17,8 +17,10 @@ export interface ConnectionOwner {
   closed (connection: Connection): void
   /** So many events of what it is owed are owed no longer, as later ones say the same. */
   conflated (events: number): void
-  /** It was handed, in so many bytes, what it had been owed. */
-  caughtUp (frames: readonly Frame[], bytes: number): void
+  /** It was handed, in so many bytes, what it had been told or been owed. */
+  handedOver (frames: readonly Frame[], bytes: number): void
+  /** The kernel has taken all that it was owed: it lags no longer. */
+  tookAll (connection: Connection): void
 }
 
 export interface ConnectionOptions {
@@ -76,8 +78,6 @@ export class Connection {
   /** The last block, once it is ending. */
   #farewell: Buffer | undefined
   #owedBefore = 0
-  /** What it is owed of these bytes does not count against it: it did not fall behind for being told so much. */
-  #told = 0
   #held = false
 
   constructor ({ merchantId, filter, term, socket, maxBufferedBytes, owner }: ConnectionOptions) {
@@ -127,28 +127,31 @@ export class Connection {
     return false
   }
 
+  /** Whether it is owed something. */
+  get lagging (): boolean {
+    return this.#backlog !== undefined
+  }
+
   /** Sends all of these, in order, however far the client is behind. */
   tell (frames: readonly Frame[]): void {
     if (this.#closing !== undefined) return
     const owed = this.#backlog
     const backlog = this.#backlog ??= new Backlog()
-    const before = backlog.bytes
     for (const frame of frames) backlog.append(frame)
-    this.#told += backlog.bytes - before
     if (owed === undefined) this.#pay(backlog)
   }
 
-  /** From now on it is delivered nothing, and gets no sign of life, until {@link Connection.release}. */
+  /** Whether it is delivered nothing, and gets no sign of life, because something else is to come first. */
+  get held (): boolean {
+    return this.#held
+  }
+
   hold (): void {
     this.#held = true
   }
 
   release (): void {
     this.#held = false
-  }
-
-  get held (): boolean {
-    return this.#held
   }
 
   /** Sends a sign of life, and says whether it did: a client that lags has enough to read. */
@@ -211,7 +214,9 @@ export class Connection {
     // Nothing, behind all that the kernel was given before: it is taken when that is.
     this.#socket.write('', (error) => {
       this.#inFlight = 0
-      if (error === undefined || error === null) this.#pay(this.#backlog!)
+      if (error !== undefined && error !== null) return
+      this.#pay(this.#backlog!)
+      if (this.#backlog === undefined) this.#owner.tookAll(this)
     })
   }
 
@@ -221,11 +226,10 @@ export class Connection {
       const frames = backlog.take(PORTION_BYTES)
       const bytes = join(frames)
       this.#send(bytes)
-      this.#owner.caughtUp(frames, bytes.length)
+      this.#owner.handedOver(frames, bytes.length)
     }
     if (this.#inFlight > 0) return
     this.#backlog = undefined
-    this.#told = 0
     if (this.#farewell !== undefined) this.#finish()
   }
 
@@ -239,7 +243,7 @@ export class Connection {
    * not after, or one turn that brings more than it would cut off a client that needed a moment only.
    */
   #isPatient (): boolean {
-    if (this.#backlog!.bytes <= this.#maxBufferedBytes + this.#told) return true
+    if (this.#backlog!.bytes <= this.#maxBufferedBytes) return true
     this.destroy('slow_consumer')
     return false
   }

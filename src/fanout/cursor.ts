@@ -3,8 +3,8 @@ import { hash, randomBytes } from 'node:crypto'
 /*
  * Event ids that any instance understands (DESIGN §3): `<arrivedMs>.<hash>.<epoch>` of an event, and
  * `<arrivedMs>.<hash>.<epoch>.<caughtUpMs>` of a moment. Times are Unix milliseconds by the clock of the instance that
- * gave the id. An epoch ends with two characters that tell the merchant, so that another merchant's cursor is known as
- * such.
+ * gave the id. An epoch ends with three characters that tell the merchant, so that another merchant's cursor is known as
+ * such, but for one in 262,144.
  */
 
 /** How far instances may be apart: by their clocks, and by how long Redis takes to reach one later than another. In milliseconds. */
@@ -12,13 +12,13 @@ export const SKEW_MS = 5_000
 
 /** What stands for the event where none of the merchant is known. */
 const NO_EVENT = '-'
-const TAG_LENGTH = 2
+const TAG_LENGTH = 3
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const CURSOR = /^(\d{1,15})\.([\w-]{8}|-)\.([\w-]{6})(?:\.(\d{1,15}))?$/
+const CURSOR = /^(\d{1,15})\.([\w-]{8}|-)\.([\w-]{7})(?:\.(\d{1,15}))?$/
 
 /** A place in a merchant's events: right after one, and as late as it is known that no further one had come. */
 export interface Cursor {
-  /** When the event came in; where there is none, no later than the first that follows. */
+  /** When the event came in; where there is none, the same as `caughtUpMs`. */
   readonly arrivedMs: number
   /** The event's digest; `undefined` where none is known. */
   readonly hash: string | undefined

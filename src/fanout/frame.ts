@@ -1,5 +1,5 @@
 import type { Message } from '../message.js'
-import type { Gap } from './resume.js'
+import type { Gap } from './gap.js'
 
 /*
  * The bytes of a stream, as the HTML standard reads them ("Server-sent events", §9.2.5–9.2.6): blocks of fields, each

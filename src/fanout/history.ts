@@ -1,10 +1,6 @@
 import type { Message } from '../message.js'
-import { SKEW_MS, digestOf, epochOf, formatCursor, newEpoch } from './cursor.js'
+import { SKEW_MS, epochOf, formatCursor, newEpoch } from './cursor.js'
 import { Records } from './records.js'
-
-/** Why events may be missing; the closed set of `gaps_total{reason}`. */
-export const GAP_REASONS = ['redis_outage', 'history_evicted', 'unknown_cursor'] as const
-export type GapReason = typeof GAP_REASONS[number]
 
 export interface HistoryBounds {
   /** How long a message is kept, in milliseconds. */
@@ -20,6 +16,8 @@ const YOUNG_MS = 2 * SKEW_MS
 /** What a merchant costs of whom anything is held, about. */
 const QUEUE_BYTES = 250
 const FLOORS = 65_536
+/** So many at most are taken out for their age when a message comes in: a pause must not be paid for by the first one after it. */
+const MAX_EXPIRED = 64
 const NONE = -1
 
 /** What is held of one merchant, from the oldest to the newest; there is none without a record. */
@@ -40,11 +38,14 @@ class Queue {
   }
 }
 
-/** A message that is held, for as long as nothing else is done to the history. */
+/** A message that is held. It may be evicted by whatever is done to the history: see {@link History.holds}. */
 export class Entry {
   readonly merchantId: string
   /** In Unix milliseconds; never less than that of an earlier one. */
   readonly arrivedMs: number
+  /** Of all that ever came in, no other has it. */
+  readonly serial: number
+  readonly topic: string
   /** @internal */
   readonly slot: number
   readonly #records: Records<Queue>
@@ -52,12 +53,10 @@ export class Entry {
   constructor (records: Records<Queue>, slot: number) {
     this.#records = records
     this.slot = slot
+    this.serial = records.serial(slot)
     this.merchantId = records.owner(slot).merchantId
     this.arrivedMs = records.arrivedMs(slot)
-  }
-
-  get topic (): string {
-    return this.#records.topic(this.slot)
+    this.topic = records.topic(slot)
   }
 
   /** What a latency or a conflation would go by is not kept: a replay has neither. */
@@ -67,7 +66,7 @@ export class Entry {
   }
 
   get digest (): string {
-    return digestOf(this.topic, this.#records.payload(this.slot))
+    return this.#records.digest(this.slot)
   }
 }
 
@@ -76,7 +75,7 @@ export class Entry {
  * instance. Bounded by age, by bytes over all, and by count per merchant (but for the youngest). It knows since when it
  * is complete for each merchant: nothing was missed and nothing evicted since then.
  *
- * What is done per message takes constant time. What is too old is taken out whenever anything is put in.
+ * What is done per message takes constant time, over many; the most that one may cost is giving up a segment (records.ts).
  */
 export class History {
   readonly #bounds: HistoryBounds
@@ -90,7 +89,6 @@ export class History {
   readonly #evictUpTo = (slot: number) => { this.#evictThrough(slot) }
   #lastMs = 0
   #startedAt = Infinity
-  #reasonBefore: GapReason = 'redis_outage'
   #epoch = newEpoch()
 
   constructor (bounds: HistoryBounds) {
@@ -115,14 +113,8 @@ export class History {
     return this.#startedAt
   }
 
-  /** Why a cursor from before that is of no use. */
-  get reasonBefore (): GapReason {
-    return this.#reasonBefore
-  }
-
   /** From now on everything comes in. What came before is forgotten: it is of no use across what may be missing. */
-  start (now: number, reasonBefore: GapReason): void {
-    this.#reasonBefore = reasonBefore
+  start (now: number): void {
     this.#queues.clear()
     this.#records.clear()
     this.#lastMs = now
@@ -133,7 +125,7 @@ export class History {
   /** @returns when it arrived, as its cursor says it; `undefined` if there is no history. */
   append (message: Message, payload: Buffer, now: number): number | undefined {
     if (!this.on) return undefined
-    this.expire(now)
+    this.expire(now, MAX_EXPIRED)
     this.#lastMs = Math.max(now, this.#lastMs)
     const queue = this.#queueOf(message.merchantId)
     const slot = this.#records.add(queue, message, payload, this.#lastMs)
@@ -148,10 +140,10 @@ export class History {
     return this.#lastMs
   }
 
-  /** Takes out what is too old. */
-  expire (now: number): void {
+  /** Takes out what is too old, `most` at most. */
+  expire (now: number, most = Infinity): void {
     const horizon = now - this.#bounds.ttlMs
-    for (let slot = this.#records.oldest(); slot !== NONE && this.#records.arrivedMs(slot) < horizon; slot = this.#records.oldest()) this.#evictThrough(slot)
+    for (let slot = this.#records.oldest(); most > 0 && slot !== NONE && this.#records.arrivedMs(slot) < horizon; slot = this.#records.oldest(), most--) this.#evictThrough(slot)
   }
 
   /** Whether all of a merchant that arrived at that time or later is held. */
@@ -162,13 +154,28 @@ export class History {
   }
 
   /** A merchant's messages, in the order of arrival. */
-  of (merchantId: string): Generator<Entry, void> {
-    return this.#from(this.#queues.get(merchantId)?.oldest ?? NONE)
+  * of (merchantId: string): Generator<Entry, void> {
+    for (let slot = this.#oldestOf(merchantId); slot !== NONE; slot = this.#records.next(slot)) yield new Entry(this.#records, slot)
   }
 
-  /** All that arrived after one, of the same merchant. */
-  after ({ slot }: Entry): Generator<Entry, void> {
-    return this.#from(this.#records.next(slot))
+  /** The first of a merchant that arrived at that time or later, and has that digest if one is given. */
+  find (merchantId: string, fromMs: number, toMs: number, digest?: string): Entry | undefined {
+    const records = this.#records
+    for (let slot = this.#oldestOf(merchantId); slot !== NONE && records.arrivedMs(slot) <= toMs; slot = records.next(slot)) {
+      if (records.arrivedMs(slot) >= fromMs && (digest === undefined || records.digest(slot) === digest)) return new Entry(records, slot)
+    }
+    return undefined
+  }
+
+  /** The one that arrived next, of the same merchant. */
+  next ({ slot }: Entry): Entry | undefined {
+    const next = this.#records.next(slot)
+    return next === NONE ? undefined : new Entry(this.#records, next)
+  }
+
+  /** Whether it has not been evicted. */
+  holds ({ slot, serial }: Entry): boolean {
+    return this.#records.serial(slot) === serial
   }
 
   newest (merchantId: string): Entry | undefined {
@@ -193,8 +200,8 @@ export class History {
     return this.cursorAt(merchantId, arrivedMs, digest, caughtUpMs)
   }
 
-  * #from (slot: number): Generator<Entry, void> {
-    for (; slot !== NONE; slot = this.#records.next(slot)) yield new Entry(this.#records, slot)
+  #oldestOf (merchantId: string): number {
+    return this.#queues.get(merchantId)?.oldest ?? NONE
   }
 
   #queueOf (merchantId: string): Queue {

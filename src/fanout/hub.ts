@@ -95,7 +95,7 @@ export class Hub implements ConnectionOwner {
       merchants_connected: () => this.#registry.merchants,
       write_buffer_bytes: () => this.#bufferedBytes(),
       history_events: () => {
-        this.#history.expire(options.now())
+        this.#history.expire(options.clock.now())
         return this.#history.events
       },
       history_bytes: () => this.#history.bytes,
@@ -123,7 +123,7 @@ export class Hub implements ConnectionOwner {
       return
     }
     this.#metrics.messageReceived(topicLabel(message.topic))
-    const arrivedMs = this.#history.append(message, payload, this.#options.now())
+    const arrivedMs = this.#history.append(message, payload, this.#options.clock.now())
     const { merchantId, topic } = message
     if (this.#registry.connectionsOf(merchantId) === undefined) return
     if (arrivedMs === undefined) {
@@ -135,10 +135,10 @@ export class Hub implements ConnectionOwner {
     this.#catchUp.met(merchantId, digest)
   }
 
-  /** What is published from `sinceMs` on is received; what was published after `lostMs` and before that may be missing. In Unix milliseconds. */
-  subscribed (lostMs: number, sinceMs: number): void {
+  /** What is published from `sinceAt` on is received; what was published after `lostAt` and before that may be missing. On the monotonic clock. */
+  subscribed (lostAt: number, sinceAt: number): void {
     this.#turn.flush()
-    this.#catchUp.subscribed(lostMs, sinceMs)
+    this.#catchUp.subscribed(lostAt, sinceAt)
   }
 
   /** Why a stream for this merchant, or for any, cannot be opened now; `undefined` if it can. */
@@ -193,7 +193,12 @@ export class Hub implements ConnectionOwner {
   }
 
   /** @internal */
-  caughtUp (frames: readonly frame.Frame[], bytes: number): void {
+  tookAll (connection: Connection): void {
+    this.#catchUp.goOn(connection)
+  }
+
+  /** @internal */
+  handedOver (frames: readonly frame.Frame[], bytes: number): void {
     const delivered = new Map<TopicLabel, number>()
     for (const { message } of frames) {
       if (message !== undefined) delivered.set(topicLabel(message.topic), (delivered.get(topicLabel(message.topic)) ?? 0) + 1)
@@ -224,7 +229,8 @@ export class Hub implements ConnectionOwner {
   }
 
   #beat (connections: ReadonlySet<Connection>): void {
-    const now = this.#options.now()
+    this.#catchUp.heedClock()
+    const now = this.#options.clock.now()
     const byMerchant = new Map<string, Buffer>()
     let sent = 0
     for (const connection of connections) {

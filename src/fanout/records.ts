@@ -1,10 +1,11 @@
 import type { Message } from '../message.js'
+import { digestOf } from './cursor.js'
 
 /** Where a segment says whose record begins here, and how long its payload is. */
 const HEAD_BYTES = 8
 /** What a record costs beside its payload: its head, and its share of the columns. */
-const RECORD_BYTES = HEAD_BYTES + 72
-const MAX_SEGMENT_BYTES = 1_048_576
+const RECORD_BYTES = HEAD_BYTES + 88
+const MAX_SEGMENT_BYTES = 262_144
 /** Of all the room there is; what a segment holds is moved or given up as a whole. */
 const SEGMENT_SHARE = 1 / 64
 const FIRST_SLOTS = 64
@@ -25,8 +26,8 @@ class Segment {
 }
 
 /**
- * Messages by number ("slot"), kept outside of V8's heap: a few hundred thousand objects that live for minutes would cost
- * more to collect than all the rest of a message's way (1.7 µs and more each, against 0.6 to 0.9). Payloads lie in segments
+ * Messages by number ("slot"), not as objects: a few hundred thousand that live for minutes would cost more to collect than
+ * all the rest of a message's way (1.7 µs and more each, against 0.6 to 0.9). Payloads lie outside of V8's heap, in segments
  * that are filled one after another; what else there is to a record, in columns.
  *
  * Slots are used again: whoever keeps one must know that its record has not been deleted.
@@ -49,6 +50,10 @@ export class Records<Owner> {
   #length = new Int32Array(FIRST_SLOTS)
   readonly #segment: Array<Segment | undefined> = []
   readonly #owner: Array<Owner | undefined> = []
+  /** Slots are used again, serial numbers are not. */
+  #serial = new Float64Array(FIRST_SLOTS)
+  #lastSerial = 0
+  readonly #digest: Array<string | undefined> = []
   readonly #topic: string[] = []
   readonly #name: string[] = []
   /** The same few names again and again: each is kept once. */
@@ -73,6 +78,8 @@ export class Records<Owner> {
     const slot = this.#freeSlots.pop() ?? this.#newSlot()
     this.#count++
     this.#owner[slot] = owner
+    this.#serial[slot] = ++this.#lastSerial
+    this.#digest[slot] = undefined
     this.#arrivedMs[slot] = arrivedMs
     this.#next[slot] = -1
     this.#topic[slot] = this.#known(topic)
@@ -84,6 +91,7 @@ export class Records<Owner> {
   delete (slot: number): void {
     this.#leave(slot)
     this.#owner[slot] = undefined
+    this.#serial[slot] = 0
     this.#freeSlots.push(slot)
     this.#count--
   }
@@ -94,6 +102,18 @@ export class Records<Owner> {
     this.#bytesInSegments = this.#count = this.#slots = 0
     this.#freeSlots = []
     this.#segment.length = this.#owner.length = 0
+    this.#serial.fill(0)
+  }
+
+  /** Never given twice; 0 of a slot that is free. */
+  serial (slot: number): number {
+    return this.#serial[slot]!
+  }
+
+  /** Made when first asked for: of messages of merchants without clients here, nobody asks. */
+  digest (slot: number): string {
+    this.#digest[slot] ??= digestOf(this.topic(slot), this.payload(slot))
+    return this.#digest[slot]
   }
 
   owner (slot: number): Owner {
@@ -127,7 +147,7 @@ export class Records<Owner> {
     return this.#segment[slot]!.bytes.subarray(start, start + this.#length[slot]!)
   }
 
-  /** About the oldest record; -1 if there is none. Each record is looked at once, however often this is asked. */
+  /** The oldest record, but for those that were moved; -1 if there is none. What was deleted is passed over once, however often this is asked. */
   oldest (): number {
     for (const segment of this.#segments) {
       for (; segment.swept < segment.used; segment.swept = this.#endOf(segment, segment.swept)) {
@@ -161,6 +181,7 @@ export class Records<Owner> {
   #newSlot (): number {
     if (this.#slots === this.#next.length) {
       this.#arrivedMs = grown(this.#arrivedMs, Float64Array)
+      this.#serial = grown(this.#serial, Float64Array)
       this.#next = grown(this.#next, Int32Array)
       this.#offset = grown(this.#offset, Int32Array)
       this.#length = grown(this.#length, Int32Array)

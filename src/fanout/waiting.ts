@@ -44,14 +44,18 @@ export class Waiting {
     return met
   }
 
-  /** Has a client wait no longer; `undefined` if it did not. */
-  delete (connection: Connection): Waiter | undefined {
+  of (connection: Connection): Waiter | undefined {
     for (const waiter of this.#byMerchant.get(connection.merchantId) ?? []) {
-      if (waiter.connection !== connection) continue
-      this.#remove(waiter)
-      return waiter
+      if (waiter.connection === connection) return waiter
     }
     return undefined
+  }
+
+  /** Has a client wait no longer, and says whether it did. */
+  delete (connection: Connection): boolean {
+    const waiter = this.of(connection)
+    if (waiter !== undefined) this.#remove(waiter)
+    return waiter !== undefined
   }
 
   #remove (waiter: Waiter): void {

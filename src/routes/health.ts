@@ -29,11 +29,11 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { hub
   function unready (): string | undefined {
     if (hub.leaving) return 'draining'
     const { subscription } = broker
-    if (subscription.state === 'standing') {
-      warm ||= performance.now() - subscription.since >= warmupMs
-      return warm ? undefined : 'warming_up'
-    }
+    const stoodMs = subscription.state === 'standing' ? performance.now() - subscription.since : subscription.stoodMs
+    warm ||= stoodMs >= warmupMs
+    if (subscription.state === 'standing') return warm ? undefined : 'warming_up'
     if (subscription.first) return 'not_subscribed'
+    if (!warm) return 'warming_up'
     return performance.now() - subscription.since > redisOutageGraceMs ? 'redis_outage' : undefined
   }
 }

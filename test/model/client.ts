@@ -25,7 +25,7 @@ export class Client {
   readonly cursors: Array<string | undefined> = []
   #instance: Instance | undefined
   #socket: ModelSocket | undefined
-  #written: Array<{ readonly at: number, readonly text: string }> = []
+  #written: Array<{ readonly at: number, readonly aheadMs: number, readonly text: string }> = []
   #lastEventId: string | undefined
 
   constructor (merchantId: string) {
@@ -49,7 +49,7 @@ export class Client {
   }
 
   connect (instance: Instance): void {
-    const socket = new ModelSocket((text) => { this.#written.push({ at: Date.now(), text }) })
+    const socket = new ModelSocket((text) => { this.#written.push({ at: Date.now(), aheadMs: instance.aheadMs, text }) })
     this.#instance = instance
     this.#socket = socket
     this.cursors.push(this.#lastEventId)
@@ -61,12 +61,14 @@ export class Client {
     const until = Date.now() - lostMs
     const written = this.#written.filter(({ at }) => at < until || lostMs === 0)
     this.#written = []
-    for (const block of written.map(({ text }) => text).join('').split('\n\n')) this.#read(block)
+    for (const { text, aheadMs } of written) {
+      for (const block of text.split('\n\n')) this.#read(block, aheadMs)
+    }
     this.#socket?.destroy()
     this.#socket = undefined
   }
 
-  #read (block: string): void {
+  #read (block: string, aheadMs: number): void {
     let id: string | undefined
     let event: string | undefined
     let data: string | undefined
@@ -80,7 +82,7 @@ export class Client {
     const instance = this.#instance!
     if (event === 'gap') {
       const { reason, from, to } = JSON.parse(data) as { reason: string, from: number, to: number }
-      this.gaps.push({ reason, from: from - instance.skewMs, to: to - instance.skewMs, after: this.received.length })
+      this.gaps.push({ reason, from: from - aheadMs, to: to - aheadMs, after: this.received.length })
       return
     }
     this.received.push({ serial: instance.serialOf(Number(id!.split('.')[0]), data), connection: this.connection })

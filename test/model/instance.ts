@@ -1,6 +1,8 @@
 import { pino } from 'pino'
+import { Clock } from '../../src/fanout/clock.js'
 import { Hub } from '../../src/fanout/hub.js'
-import type { GapReason, HistoryBounds } from '../../src/fanout/history.js'
+import type { GapReason } from '../../src/fanout/gap.js'
+import type { HistoryBounds } from '../../src/fanout/history.js'
 import type { ResumeOutcome } from '../../src/fanout/resume.js'
 import { noMetrics } from '../../src/metrics.js'
 
@@ -28,21 +30,24 @@ export interface Sent {
   readonly alike: boolean
 }
 
-/** What Redis sends to one subscriber: a message, or its own probe. */
-type Delivery = Sent | { readonly sentMs: number }
+/** What Redis sends to one subscriber: a message, its own probe, or that it is subscribed. */
+type Delivery = Sent | { readonly sentAt: number } | 'subscribed'
 
 /** The service's own heart, and a stand-in for its broker: a subscription that delivers late, and is lost and made again. */
 export class Instance {
   readonly hub: Hub
-  readonly skewMs: number
+  /** How far its clock is ahead; to be set at any time. */
+  skewMs: number
+  readonly #clock = new Clock(() => Date.now() + this.skewMs)
   /** The serial number of what came in, by when and what. */
   readonly #arrivals = new Map<string, number>()
   readonly #lagMs: () => number
   /** What is under way to an earlier subscription never arrives. */
   #subscription = 0
-  #acknowledgedMs: number | undefined
+  #asked = false
+  #acknowledgedAt: number | undefined
   #standing = false
-  #caughtUpMs: number
+  #provenAt = performance.now()
   #lastDelivery = 0
   #probing: NodeJS.Timeout | undefined
   ended = false
@@ -50,7 +55,6 @@ export class Instance {
   constructor ({ skewMs, lagMs, heartbeatMs, history, onResumed, onGap }: InstanceOptions) {
     this.skewMs = skewMs
     this.#lagMs = lagMs
-    this.#caughtUpMs = this.now()
     this.hub = new Hub({
       channelPrefix: 'merchant',
       maxMessageBytes: 65_536,
@@ -61,43 +65,40 @@ export class Instance {
       maxAgeMs: 3_600_000,
       retryMs: 1_000,
       history,
-      caughtUpMs: () => this.#caughtUpMs,
-      now: () => this.now(),
+      clock: this.#clock,
+      provenAt: () => this.#provenAt,
       metrics: { ...noMetrics, resumed: onResumed, gapTold: onGap },
       log,
     })
   }
 
-  /** Unix milliseconds by its own clock. */
-  now (): number {
-    return Date.now() + this.skewMs
+  /** What it adds to true time, in milliseconds. */
+  get aheadMs (): number {
+    return this.#clock.now() - Date.now()
   }
 
-  get subscribed (): boolean {
-    return this.#acknowledgedMs !== undefined
-  }
-
+  /** From now on Redis sends it what is published; as soon as it is told that, it probes. */
   subscribe (): void {
-    if (this.ended || this.subscribed) return
-    this.#acknowledgedMs = this.now()
-    this.#probe()
-    this.#probing = setInterval(() => { this.#probe() }, PROBE_MS)
+    if (this.ended || this.#asked) return
+    this.#asked = true
+    this.send('subscribed')
   }
 
   /** Nobody notices: what tells is that nothing comes any more. */
   lose (): void {
     this.#subscription++
-    this.#acknowledgedMs = undefined
+    this.#asked = false
+    this.#acknowledgedAt = undefined
     this.#standing = false
     clearInterval(this.#probing)
   }
 
   /** From Redis, in the order in which it sends. */
   send (delivery: Delivery): void {
-    if (!this.subscribed) return
+    if (!this.#asked) return
     const subscription = this.#subscription
     // Two that look alike must differ by their time, or nobody could tell which one a client got.
-    const apartMs = 'alike' in delivery && delivery.alike ? 1 : 0
+    const apartMs = typeof delivery === 'object' && 'alike' in delivery && delivery.alike ? 1 : 0
     this.#lastDelivery = Math.max(this.#lastDelivery + apartMs, Date.now() + this.#lagMs())
     setTimeout(() => { if (subscription === this.#subscription) this.#take(delivery) }, this.#lastDelivery - Date.now())
   }
@@ -117,22 +118,28 @@ export class Instance {
   }
 
   #probe (): void {
-    this.send({ sentMs: this.now() })
+    this.send({ sentAt: performance.now() })
   }
 
   #take (delivery: Delivery): void {
+    if (delivery === 'subscribed') {
+      this.#acknowledgedAt = performance.now()
+      this.#probe()
+      this.#probing = setInterval(() => { this.#probe() }, PROBE_MS)
+      return
+    }
     if (!this.#standing) {
       this.#standing = true
-      const lostMs = this.#caughtUpMs
-      this.#caughtUpMs = this.#acknowledgedMs!
-      this.hub.subscribed(lostMs, this.#acknowledgedMs!)
+      const lostAt = this.#provenAt
+      this.#provenAt = this.#acknowledgedAt!
+      this.hub.subscribed(lostAt, this.#acknowledgedAt!)
     }
-    if ('sentMs' in delivery) {
-      this.#caughtUpMs = delivery.sentMs
+    if ('sentAt' in delivery) {
+      this.#provenAt = delivery.sentAt
       return
     }
     const { serial, channel, payload } = delivery
-    this.#arrivals.set(`${this.now()} ${payload}`, serial)
+    this.#arrivals.set(`${this.#clock.now()} ${payload}`, serial)
     this.hub.receive(channel, Buffer.from(payload))
   }
 }

@@ -1,4 +1,5 @@
-import type { GapReason, HistoryBounds } from '../../src/fanout/history.js'
+import type { GapReason } from '../../src/fanout/gap.js'
+import type { HistoryBounds } from '../../src/fanout/history.js'
 import type { ResumeOutcome } from '../../src/fanout/resume.js'
 import { Client, type Received } from './client.js'
 import { Instance, type Sent } from './instance.js'
@@ -13,6 +14,8 @@ export type Step =
   | { readonly do: 'hop', readonly to: number, readonly lostMs: number, readonly awayMs: number }
   | { readonly do: 'lose', readonly at: number }
   | { readonly do: 'regain', readonly at: number }
+  /** Its clock is set. */
+  | { readonly do: 'set', readonly at: number, readonly skewMs: number }
   /** A new one in its place. */
   | { readonly do: 'replace', readonly at: number, readonly how: 'stop' | 'kill', readonly lostMs: number }
 
@@ -91,6 +94,10 @@ export class World {
         this.#tick(step.awayMs)
         return this.#come(step.to)
       case 'lose': return this.#instance(step.at).lose()
+      case 'set': {
+        this.#instance(step.at).skewMs = step.skewMs
+        return
+      }
       case 'regain': return this.#instance(step.at).subscribe()
       case 'replace': {
         const index = step.at % this.#instances.length
