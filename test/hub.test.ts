@@ -58,6 +58,14 @@ async function fill (hub: Hub, connection: Connection, bytes: number): Promise<v
   }
 }
 
+const NOW = 1_700_000_000_000
+/** Stands still, and makes no difference between its times and those of the monotonic one. */
+class StandingClock extends Clock {
+  override now (): number { return NOW }
+  override at (ms: number): number { return ms }
+  override heed (): boolean { return false }
+}
+
 const message = (n: number) => ['merchant:TEST:progress', Buffer.from(`{"n":${n}}`)] as const
 
 t.test('a newcomer gets what comes after it, and those before it get all, in order', async (t) => {
@@ -316,9 +324,11 @@ t.test('a client that lags is told of a gap in its place', async (t) => {
 })
 
 t.test('by a moment that another instance knew of, a client gets what came since as long before it as instances may differ by', async (t) => {
-  const NOW = 1_700_000_000_000
   let now = NOW - 20_000
-  const hub = createHub(t, { now: () => now, caughtUpMs: () => now })
+  const clock = new class extends StandingClock {
+    override now (): number { return now }
+  }()
+  const hub = createHub(t, { clock, provenAt: () => now })
   hub.subscribed(now, now)
   for (const [n, ms] of [-11_001, -11_000, -6_000, -1_000].entries()) {
     now = NOW + ms
@@ -332,13 +342,6 @@ t.test('by a moment that another instance knew of, a client gets what came since
 })
 
 t.test('a client that is ahead is held', async (t) => {
-  const NOW = 1_700_000_000_000
-  /** Stands still, and makes no difference between its times and those of the monotonic one. */
-  class StandingClock extends Clock {
-    override now (): number { return NOW }
-    override at (ms: number): number { return ms }
-    override heed (): boolean { return false }
-  }
   const AHEAD = message(2)
   const cursor = (merchantId = 'TEST', arrivedMs = NOW) => {
     return formatCursor({ arrivedMs, hash: digestOf('progress', AHEAD[1]), epoch: epochOf('else', merchantId), caughtUpMs: undefined })
@@ -452,4 +455,28 @@ t.test('a clock that is set begins the history anew, and one that is set by less
   hub.receive(...message(2))
   await (await come(fresh.id)).read.first((text) => text.includes('"n":2'))
   t.strictSame(counted, ['fresh', 'covered', 'gap', 'fresh', 'covered'])
+})
+
+t.test('of two events that look the same and came at the same time, the one that is left does not stand for the one that is gone', async (t) => {
+  let now = NOW
+  const clock = new class extends StandingClock {
+    override now (): number { return now }
+  }()
+  const hub = createHub(t, { clock, provenAt: () => NOW, history: { ttlMs: 300_000, maxBytes: 1_000_000, eventsPerMerchant: 2 } })
+  hub.subscribed(NOW - 1_000, NOW - 1_000)
+  const { socket, read } = await pair(t)
+  hub.attach({ merchantId: 'TEST', filter: undefined, socket })
+  hub.receive(...message(1))
+  hub.receive(...message(2))
+  hub.receive(...message(1))
+  const all = await read.first((text) => text.includes('{"n":2}'))
+  const id = /^id: (\S+)\nevent: progress\ndata: \{"n":1\}/m.exec(all)![1]!
+  // The first two go for their number: it lacks the second one.
+  now += 11_000
+  hub.receive(...message(4))
+  const back = await pair(t)
+  hub.attach({ merchantId: 'TEST', filter: undefined, socket: back.socket, lastEventId: id })
+  hub.receive(...message(3))
+  const text = await back.read.first((text) => text.includes('{"n":3}'))
+  t.match(text, /event: gap|\{"n":2\}/, 'never without a word')
 })

@@ -170,7 +170,7 @@ export class RedisBroker implements Broker {
   async #subscribe (): Promise<void> {
     this.#silentTicks = 0
     try {
-      const node = nodeOf(await this.#subscriber.info('replication'))
+      const node = nodeOf(await this.#subscriber.info('replication').catch(() => ''))
       if (node.replica) throw new Error('Redis is a replica, which does not hear of all that is published')
       this.#dataset = node.dataset
       this.#asked = true
@@ -212,10 +212,13 @@ export class RedisBroker implements Broker {
     if (this.#acknowledgedAt === undefined || this.#publisher.status !== 'ready') return
     const number = this.#probes.send()
     const answers = await this.#publisher.pipeline().publish(this.#probeChannel, String(number)).info('replication').exec().catch(() => null)
-    // That publishing failed is no news of the subscription.
-    if (answers === null || answers[0]![0] !== null) return
+    if (answers === null) return
+    const [[failure], [refused, info]] = answers as [[Error | null], [Error | null, unknown]]
+    if (failure !== null) {
+      this.#problem('publisher', failure) // And no news of the subscription.
+      return
+    }
     this.#lostProbes++ // Until something comes in.
-    const [refused, info] = answers[1]!
     const node = refused === null ? nodeOf(String(info)) : undefined
     // After a failover, Redis may go on delivering what is published at one node, and not what is at the other.
     if (node !== undefined && (node.replica || node.dataset !== this.#dataset)) {

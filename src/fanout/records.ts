@@ -159,15 +159,14 @@ export class Records<Owner> {
   }
 
   /**
-   * Frees the oldest segment. Where most of it is deleted, what is left moves on; else it is to be given up, or the same
-   * bytes would be copied again and again.
-   * @param giveUp deletes a record at least.
+   * Frees the oldest segment. Where most of it is deleted or was never filled, what is left moves on; else it is to be given
+   * up, or the same bytes would be copied again and again.
+   * @param giveUp deletes this record at least.
    */
   reclaim (giveUp: (slot: number) => void): void {
     const [victim] = this.#segments
     if (victim === undefined) return
-    const last = victim === this.#head
-    const moves = !last && victim.recordBytes * 2 <= victim.bytes.length
+    const moves = victim !== this.#head && victim.recordBytes * 2 <= victim.bytes.length
     for (let at = victim.swept, end: number; at < victim.used && victim.records > 0; at = end) {
       end = this.#endOf(victim, at)
       const slot = victim.bytes.readInt32LE(at)
@@ -175,7 +174,6 @@ export class Records<Owner> {
       if (moves) this.#move(slot, victim.bytes.subarray(at + HEAD_BYTES, end))
       else giveUp(slot)
     }
-    if (last) this.#drop(victim)
   }
 
   #newSlot (): number {
@@ -200,7 +198,7 @@ export class Records<Owner> {
     const { length } = payload
     const size = HEAD_BYTES + length
     let head = this.#head
-    if (head === undefined || head.used + size > head.bytes.length) this.#head = head = this.#begin(size, head)
+    if (head === undefined || head.used + size > head.bytes.length) this.#head = head = this.#begin(size)
     const at = head.used
     head.bytes.writeInt32LE(slot, at)
     head.bytes.writeInt32LE(length, at + 4)
@@ -228,18 +226,15 @@ export class Records<Owner> {
   /** A segment has one record less. */
   #forget (segment: Segment, length: number): void {
     segment.recordBytes -= HEAD_BYTES + length
-    if (--segment.records > 0) return
-    if (segment !== this.#head) this.#drop(segment)
-    else segment.used = segment.swept = 0
+    if (--segment.records === 0) this.#drop(segment)
   }
 
-  #begin (size: number, before: Segment | undefined): Segment {
+  #begin (size: number): Segment {
     const fits = size <= this.#segmentBytes
     const segment = fits && this.#spare !== undefined ? this.#spare : new Segment(fits ? this.#segmentBytes : size)
     if (segment === this.#spare) this.#spare = undefined
     this.#segments.add(segment)
     this.#bytesInSegments += segment.bytes.length
-    if (before?.records === 0) this.#drop(before)
     return segment
   }
 

@@ -64,6 +64,12 @@ outage('the connection lives and the subscription delivers nothing', async ({ re
   t.equal(why, 'probes lost')
 })
 
+outage('Redis becomes a replica, and is made a primary again', async ({ redis, service }) => {
+  const other = await TestRedis.start(t)
+  await redis.cli('REPLICAOF', '127.0.0.1', String(other.port))
+  await service.log.first(({ problem }) => /is a replica/.test(String(problem)))
+}, async ({ redis }) => { await redis.cli('REPLICAOF', 'NO', 'ONE') })
+
 /** What CLIENT LIST says of the service's connection for this. */
 async function connectionOf (redis: TestRedis, role: 'subscriber' | 'publisher'): Promise<string> {
   const line = (await redis.cli('CLIENT', 'LIST')).split('\n').find((line) => line.includes(`name=realtime-fanout:${role} `))
