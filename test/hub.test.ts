@@ -480,3 +480,42 @@ t.test('of two events that look the same and came at the same time, the one that
   const text = await back.read.first((text) => text.includes('{"n":3}'))
   t.match(text, /event: gap|\{"n":2\}/, 'never without a word')
 })
+
+t.test('clients of one merchant that are ahead are all held', async (t) => {
+  const hub = createHub(t)
+  hub.subscribed(performance.now() - 20_000, performance.now() - 20_000)
+  const lastEventId = formatCursor({ arrivedMs: Date.now(), hash: digestOf('progress', message(1)[1]), epoch: epochOf('else', 'TEST'), caughtUpMs: undefined })
+  const [first, second, third] = [await pair(t), await pair(t), await pair(t)]
+  const connections = [first, second, third].map(({ socket }) => hub.attach({ merchantId: 'TEST', filter: undefined, socket, lastEventId }))
+  first.client.end()
+  await once(first.socket, 'close')
+  t.ok(connections.every(({ held }) => held))
+  hub.receive(...message(1))
+  hub.receive(...message(2))
+  for (const { read } of [second, third]) t.match(await read.first((text) => text.includes('"n":2')), /connected[^\n]+\n\nid: \S+\nevent: progress\ndata: \{"n":2\}\n\n$/)
+})
+
+t.test('what is evicted while it is being replayed is a gap, and what is held comes after it', async (t) => {
+  const hub = createHub(t, { history: { ttlMs: 300_000, maxBytes: 20_000_000, eventsPerMerchant: 1_000 } })
+  hub.subscribed(performance.now(), performance.now())
+  const big = (n: number) => { hub.receive('merchant:TEST:padding', Buffer.from(`{"n":${n},"padding":"${'x'.repeat(60_000)}"}`)) }
+  for (let n = 0; n < 200; n++) big(n)
+  const { socket, client, read } = await pair(t)
+  client.pause()
+  const connection = hub.attach({ merchantId: 'TEST', filter: undefined, socket, replay: 1_000 })
+  t.ok(connection.held && connection.lagging)
+  for (let n = 200; n < 700; n++) big(n)
+  client.resume()
+  const all = await read.first((text) => text.includes('"n":699'))
+  hub.receive(...message(700))
+  await read.first((text) => text.includes('"n":700'))
+  const [before, after, ...more] = all.split('event: gap\n')
+  t.strictSame(more, [])
+  t.match(after, /^data: \{"type":"gap","reason":"history_evicted",/)
+  const numbers = (text: string) => [...text.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n))
+  const [sent, kept] = [numbers(before!), numbers(after!)]
+  t.strictSame([sent[0], kept.at(-1)], [0, 699])
+  t.strictSame(sent, sent.map((_, i) => i), 'in order, up to the gap')
+  t.strictSame(kept, kept.map((_, i) => kept[0]! + i), 'and from what was held on')
+  t.ok(kept[0]! > sent.at(-1)! + 1)
+})

@@ -211,18 +211,19 @@ export class RedisBroker implements Broker {
   async #sendProbe (): Promise<void> {
     if (this.#acknowledgedAt === undefined || this.#publisher.status !== 'ready') return
     const number = this.#probes.send()
-    const answers = await this.#publisher.pipeline().publish(this.#probeChannel, String(number)).info('replication').exec().catch(() => null)
-    if (answers === null) return
+    const answers = await this.#publisher.pipeline().publish(this.#probeChannel, String(number)).info('replication').exec()
+      /* c8 ignore next -- @preserve As far as is known, ioredis says of each command whether it failed. */
+      .catch((error: Error) => [[error], [error, undefined]])
     const [[failure], [refused, info]] = answers as [[Error | null], [Error | null, unknown]]
     if (failure !== null) {
       this.#problem('publisher', failure) // And no news of the subscription.
       return
     }
     this.#lostProbes++ // Until something comes in.
-    const node = refused === null ? nodeOf(String(info)) : undefined
+    const { replica, dataset = this.#dataset } = nodeOf(refused === null ? String(info) : '')
     // After a failover, Redis may go on delivering what is published at one node, and not what is at the other.
-    if (node !== undefined && (node.replica || node.dataset !== this.#dataset)) {
-      if (this.#acknowledgedAt !== undefined) this.#giveUp('Redis has another primary')
+    if (this.#acknowledgedAt !== undefined && (replica || dataset !== (this.#dataset ?? dataset))) {
+      this.#giveUp('Redis has another primary')
       return
     }
     this.#probes.confirmed(number)

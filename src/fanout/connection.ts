@@ -132,9 +132,8 @@ export class Connection {
     return this.#backlog !== undefined
   }
 
-  /** Sends all of these, in order, however far the client is behind. */
+  /** Sends all of these, in order, however far the client is behind. Not to be called once it is closing. */
   tell (frames: readonly Frame[]): void {
-    if (this.#closing !== undefined) return
     const owed = this.#backlog
     const backlog = this.#backlog ??= new Backlog()
     for (const frame of frames) backlog.append(frame)

@@ -161,11 +161,11 @@ export class Records<Owner> {
   /**
    * Frees the oldest segment. Where most of it is deleted or was never filled, what is left moves on; else it is to be given
    * up, or the same bytes would be copied again and again.
+   * To be called while there is a record.
    * @param giveUp deletes this record at least.
    */
   reclaim (giveUp: (slot: number) => void): void {
-    const [victim] = this.#segments
-    if (victim === undefined) return
+    const victim = this.#segments.values().next().value!
     const moves = victim !== this.#head && victim.recordBytes * 2 <= victim.bytes.length
     for (let at = victim.swept, end: number; at < victim.used && victim.records > 0; at = end) {
       end = this.#endOf(victim, at)

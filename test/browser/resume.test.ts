@@ -98,14 +98,13 @@ for (const [signal, farewells] of [['SIGTERM', ['close: draining']], ['SIGKILL',
     const redis = await TestRedis.start(t)
     const env = { ...ENVIRONMENT, REDIS_URL: redis.url, DRAIN_DELAY_MS: '2000', DRAIN_WINDOW_MS: '1000' }
     const old = await Service.start(t, env)
-    const instances = [old]
-    const balancer = await Balancer.start(t, instances)
+    const balancer = await Balancer.start(t, [old])
     await ready(balancer.url, () => fetch(`${old.url}/healthz`))
     const { page, recorder } = await listener(t, balancer.port)
     const numbers = new Numbers(t, redis)
 
     const fresh = await Service.start(t, { ...env, READY_WARMUP_MS })
-    instances.push(fresh)
+    balancer.add(fresh)
     await ready(fresh.url, () => numbers.published.next())
     old.signal(signal)
     await page.events.count(2, isGreeting)

@@ -95,6 +95,9 @@ t.test('that nothing can be published is no reason to give up a subscription tha
   const service = await Service.start(t, { REDIS_URL: redis.url })
   await service.log.first(({ msg }) => msg === 'subscribed')
   const before = await connectionOf(redis, 'subscriber')
+  await redis.cli('ACL', 'SETUSER', 'default', '-info')
+  const probes = await service.metric('redis_probe_seconds_count')
+  while (await service.metric('redis_probe_seconds_count') < probes + 2) await service.log.first(({ msg }) => msg === 'subscribed')
   await redis.cli('ACL', 'SETUSER', 'default', '-publish')
   // A line at most every 5 s, a probe every 1.5: by the second line, more have failed than would be lost ones.
   await service.log.count(2, ({ role, problem }) => role === 'publisher' && /NOPERM/.test(String(problem)))
