@@ -61,6 +61,7 @@ const MOVE_RETRY_MS = 1_000
 const ELSEWHERE_RETRY_MS = 500
 /** A client that is refused for want of something waits this many times longer than one that was cut off. */
 const REFUSED_RETRY_FACTOR = 3
+
 /**
  * The heart: takes what the broker receives, and hands every merchant's messages to that merchant's connections.
  * All that one turn of the event loop brings for a merchant is encoded once, and written once per connection.
