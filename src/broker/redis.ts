@@ -220,9 +220,10 @@ export class RedisBroker implements Broker {
       return
     }
     this.#lostProbes++ // Until something comes in.
-    const { replica, dataset = this.#dataset } = nodeOf(refused === null ? String(info) : '')
+    const { replica, dataset } = nodeOf(refused === null ? String(info) : '')
+    const another = dataset !== undefined && this.#dataset !== undefined && dataset !== this.#dataset
     // After a failover, Redis may go on delivering what is published at one node, and not what is at the other.
-    if (this.#acknowledgedAt !== undefined && (replica || dataset !== (this.#dataset ?? dataset))) {
+    if (this.#acknowledgedAt !== undefined && (replica || another)) {
       this.#giveUp('Redis has another primary')
       return
     }
