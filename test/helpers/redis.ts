@@ -41,7 +41,7 @@ export class TestRedis {
   }
 
   async start (): Promise<void> {
-    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--requirepass', this.#password], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--repl-diskless-load', 'swapdb', '--requirepass', this.#password], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
     await linesOf(child.stdout).first((line) => line.includes('Ready to accept connections'))
   }
