@@ -21,6 +21,7 @@ t.test('MAX_CONNECTIONS, MAX_CONNECTIONS_PER_MERCHANT', async (t) => {
     await stream.closed
     t.strictSame(stream.events.all.map(({ event, data }) => [event, JSON.parse(data) as unknown]), [['close', { type: 'close', reason: 'over_capacity', reconnect: true }]])
     t.ok(stream.retries[0]! >= 1_500, 'longer than usual')
+    t.notMatch(stream.raw, /^id:/m, 'it keeps the cursor that it has')
   }
   await told('a')
   t.equal(await service.metric('connections_rejected_total{reason="merchant_over_capacity"}'), 1)

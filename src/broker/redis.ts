@@ -170,6 +170,7 @@ export class RedisBroker implements Broker {
   async #subscribe (): Promise<void> {
     this.#silentTicks = 0
     try {
+      // If it was for the connection that it failed, PSUBSCRIBE will fail, too.
       const node = nodeOf(await this.#subscriber.info('replication').catch(() => ''))
       if (node.replica) throw new Error('Redis is a replica, which does not hear of all that is published')
       this.#dataset = node.dataset
@@ -209,7 +210,8 @@ export class RedisBroker implements Broker {
   }
 
   async #sendProbe (): Promise<void> {
-    if (this.#acknowledgedAt === undefined || this.#publisher.status !== 'ready') return
+    const since = this.#acknowledgedAt
+    if (since === undefined || this.#publisher.status !== 'ready') return
     const number = this.#probes.send()
     const answers = await this.#publisher.pipeline().publish(this.#probeChannel, String(number)).info('replication').exec()
       /* c8 ignore next -- @preserve As far as is known, ioredis says of each command whether it failed. */
@@ -223,7 +225,7 @@ export class RedisBroker implements Broker {
     const { replica, dataset } = nodeOf(refused === null ? String(info) : '')
     const another = dataset !== undefined && this.#dataset !== undefined && dataset !== this.#dataset
     // After a failover, Redis may go on delivering what is published at one node, and not what is at the other.
-    if (this.#acknowledgedAt !== undefined && (replica || another)) {
+    if (this.#acknowledgedAt === since && (replica || another)) {
       this.#giveUp('Redis has another primary')
       return
     }

@@ -109,7 +109,7 @@ export class CatchUp {
     return checkpoint({ history: this.#history, provenMs: this.#options.clock.at(this.#options.provenAt()) }, merchantId)
   }
 
-  /** A connection is closed, or will not be brought anywhere any more. */
+  /** A connection is closed. */
   forget (connection: Connection): void {
     this.#replays.delete(connection)
     if (this.#waiting.delete(connection)) this.#metrics.resumed('behind')

@@ -29,7 +29,7 @@ export interface Cursor {
 
 /** Short, and the same on every instance for the same topic and payload: seven characters of the one, one of the other. */
 export function digestOf (topic: string, payload: Buffer): string {
-  // Bytes as they are: a third of the time that one text of both takes (0.34 µs against 0.65).
+  // Bytes as they are: half the time that one text of both takes (0.34 µs against 0.65).
   return hash('sha256', payload, 'base64url').slice(0, 7) + checksumOf(topic)
 }
 

@@ -31,9 +31,9 @@ export const healthRoutes: FastifyPluginAsync<HealthOptions> = async (app, { hub
     const { subscription } = broker
     const stoodMs = subscription.state === 'standing' ? performance.now() - subscription.since : subscription.stoodMs
     warm ||= stoodMs >= warmupMs
-    if (subscription.state === 'standing') return warm ? undefined : 'warming_up'
-    if (subscription.first) return 'not_subscribed'
+    if (subscription.state === 'absent' && subscription.first) return 'not_subscribed'
     if (!warm) return 'warming_up'
+    if (subscription.state === 'standing') return undefined
     return performance.now() - subscription.since > redisOutageGraceMs ? 'redis_outage' : undefined
   }
 }
