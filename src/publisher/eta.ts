@@ -1,0 +1,254 @@
+import type { TypicalDuration } from './durations.js'
+
+/*
+ * The constants were chosen by simulation: 52 kinds of runs, 30 of each (5 to 500 items whose durations vary by 5 to 100 %,
+ * in bursts, with a pace that doubles, halves or drifts, with a stall, in one stage and in five, with history that is right,
+ * wrong by a factor of two, or absent). Around these values the mean error is flat, within 1 % of itself; what each of them
+ * trades for what is said with it. `npm run bench -- --scenario eta` shows what a change does.
+ */
+
+/**
+ * Progress that lies back by this share of a stage weighs a third (1/e). A longer memory is steadier; with this one, a pace
+ * that doubles half-way through 500 items is followed to within 20 % in nine tenths of the time after, with 0.5 in four.
+ */
+const MEMORY = 0.15
+/** But so many typical reports are remembered at least, or five items would be judged by the last of them … */
+const MEMORY_REPORTS = 20
+/** … up to this share of a stage, or what was before a stall would never be forgotten. */
+const MOST_MEMORY = 0.5
+/** What a stage usually takes counts as much as this share of it, measured … */
+const TRUST = 0.2
+/** … and a third of that for each further share of the stage that was measured: at half, wrong by two is wrong by 1/100. */
+const TRUST_MEMORY = 0.1
+/** How much of the whole workflow must run at another pace than usual until the rest is believed to run half-way at it, too. */
+const TEMPO_TRUST = 0.15
+/** Before a stage is judged by what was measured of it, that must be three typical reports, or a tenth of it. */
+const LEAST_REPORTS = 3
+const LEAST_SHARE = 0.1
+/** A report that is due is waited for until this share of its usual gap is left … */
+const LEAST_REST = 0.05
+/** … and from then on, for each millisecond waited, so much more: what is late already, will be late for longer. */
+const GROWTH = 0.3
+
+/** A stage of a workflow, as it is known beforehand. */
+export interface StagePlan {
+  /** No other stage of the workflow has the same. */
+  readonly name: string
+  /** How long it takes in comparison with the others, as far as nothing better is known; more than 0. */
+  readonly weight: number
+  readonly items?: number
+}
+
+/**
+ * How long a workflow will still take. It keeps no time and does no I/O: whoever calls it says what happened, and when, in
+ * milliseconds of a monotonic clock.
+ *
+ * **A stage that runs** goes on at its pace (milliseconds for the whole of it): the mean of what was measured, in which
+ * progress that lies back weighs exponentially less, and of what it usually takes, which counts like a share of the stage
+ * that was measured beforehand and is forgotten sooner. Weights go by progress, not by the clock, unlike in indicatif (15 s):
+ * a workflow may take a second or an hour, and reports that come at the same moment count for what they report (tqdm's
+ * `smoothing` weighs each report the same; indicatif#656 and rust-parallel#17 tell how bursts make an ETA jump).
+ *
+ * **Between reports** the time is counted down. What is late is taken for a report that comes without progress, as indicatif
+ * does, but only once it is later than reports usually are (indicatif#580: an ETA that goes up after every report): from
+ * then on the estimate grows. How long reports usually take to come is told by the gap that a random moment falls into,
+ * Σgap²/Σgap: of reports that come steadily it is the gap between them, of bursts the gap between bursts.
+ *
+ * **A stage that reports nothing** but its start and its end is one report of all of it: what it usually takes, less what
+ * has passed, down to a twentieth; and when it overruns, up again by 0.3 ms for every millisecond.
+ *
+ * **A stage that is still to come** takes what it usually does (by its items, where they are known here and there), scaled
+ * by how this workflow fared so far against the usual; if nothing is known of it, its weight is scaled by what the weights
+ * of the others were worth. Stages that run at the same time are waited for together, all that are still to come one after
+ * another.
+ */
+export class Eta {
+  readonly #stages: ReadonlyMap<string, Stage>
+
+  /** @param typical how long its stages usually take, as far as that is known already. */
+  constructor (stages: readonly StagePlan[], typical: ReadonlyMap<string, TypicalDuration> = new Map()) {
+    this.#stages = new Map(stages.map((plan) => [plan.name, new Stage(plan)]))
+    this.learn(typical)
+  }
+
+  /** How long stages usually take, when that is known only later; of stages that are absent, what is known stays. */
+  learn (typical: ReadonlyMap<string, TypicalDuration>): void {
+    for (const [name, stage] of this.#stages) stage.learn(typical.get(name))
+  }
+
+  /** Once more: the stage is run again from its beginning. This and the next two throw a RangeError for a stage that the workflow does not have. */
+  started (name: string, now: number, items?: number): void {
+    this.#stage(name).start(now, items)
+  }
+
+  /** @param fraction how much of the stage is done, 0 to 1; what is no progress, and what comes while the stage does not run, is ignored. */
+  progressed (name: string, fraction: number, now: number): void {
+    this.#stage(name).progress(fraction, now)
+  }
+
+  /** Also of a stage that is left out, which never started. */
+  completed (name: string, now: number): void {
+    this.#stage(name).complete(now)
+  }
+
+  /**
+   * In whole milliseconds, at least 0. `undefined` before anything has started, and while there is a stage of which too
+   * little is known: nothing usual, and not yet three reports or a tenth of it, nor of another one by whose weight it could be told.
+   */
+  remainingMs (now: number): number | undefined {
+    const stages = [...this.#stages.values()]
+    if (stages.every(({ state }) => state === 'pending')) return undefined
+    const [tempo, unit] = [tempoOf(stages), unitOf(stages)]
+    let [running, pending] = [0, 0]
+    for (const stage of stages) {
+      if (stage.state === 'completed') continue
+      const expected = stage.usualMs === undefined ? unit && unit * stage.weight : stage.usualMs * tempo
+      const rest = stage.state === 'running' ? stage.remaining(now, expected) : expected
+      if (rest === undefined) return undefined
+      if (stage.state === 'running') running = Math.max(running, rest)
+      else pending += rest
+    }
+    const ms = Math.round(running + pending)
+    return Number.isSafeInteger(ms) ? ms : undefined
+  }
+
+  #stage (name: string): Stage {
+    const stage = this.#stages.get(name)
+    if (stage === undefined) throw new RangeError(`the workflow has no stage ${JSON.stringify(name)}`)
+    return stage
+  }
+}
+
+/** How many times as long as usual this workflow takes, by what was measured of the stages whose usual duration is known. */
+function tempoOf (stages: readonly Stage[]): number {
+  let [took, usual, whole] = [0, 0, 0]
+  for (const { usualMs, evidence } of stages) {
+    if (usualMs === undefined) continue
+    whole += usualMs
+    took += evidence?.ms ?? 0
+    usual += usualMs * (evidence?.share ?? 0)
+  }
+  return whole === 0 ? 1 : (took + TEMPO_TRUST * whole) / (usual + TEMPO_TRUST * whole)
+}
+
+/** What a weight of 1 stands for, in milliseconds: by what was measured or, as long as that is nothing, by what is usual. */
+function unitOf (stages: readonly Stage[]): number | undefined {
+  return ratio(stages, ({ evidence }) => evidence) ?? ratio(stages, ({ usualMs }) => usualMs === undefined ? undefined : { ms: usualMs, share: 1 })
+}
+
+function ratio (stages: readonly Stage[], evidenceOf: (stage: Stage) => Evidence | undefined): number | undefined {
+  let [took, weight] = [0, 0]
+  for (const stage of stages) {
+    const evidence = evidenceOf(stage)
+    took += evidence?.ms ?? 0
+    weight += stage.weight * (evidence?.share ?? 0)
+  }
+  return weight > 0 ? took / weight : undefined
+}
+
+/** So much of a stage took so long. */
+interface Evidence {
+  readonly ms: number
+  readonly share: number
+}
+
+class Stage {
+  readonly weight: number
+  #state: 'pending' | 'running' | 'completed' = 'pending'
+  #typical: TypicalDuration | undefined
+  #items: number | undefined
+  #startedAt = 0
+  #reportedAt = 0
+  #fraction = 0
+  #took: number | undefined
+  // Sums over the reports, which weigh less the more progress was made since: progress, the gaps before, and their squares.
+  #share = 0
+  #gaps = 0
+  #squares = 0
+
+  constructor ({ weight, items }: StagePlan) {
+    this.weight = weight
+    this.#items = items
+  }
+
+  get state (): 'pending' | 'running' | 'completed' {
+    return this.#state
+  }
+
+  /** By its items, where their number is known, and how long each usually takes. */
+  get usualMs (): number | undefined {
+    if (this.#typical === undefined) return undefined
+    const { ms, msPerItem } = this.#typical
+    const usual = msPerItem !== undefined && this.#items !== undefined ? msPerItem * this.#items : ms
+    return usual >= 0 && usual < Infinity ? usual : undefined
+  }
+
+  /** What was measured, if it is enough to go by. */
+  get evidence (): Evidence | undefined {
+    if (this.#took !== undefined) return { ms: this.#took, share: 1 }
+    return this.#isMeasured ? { ms: this.#reportedAt - this.#startedAt, share: this.#fraction } : undefined
+  }
+
+  learn (typical: TypicalDuration | undefined): void {
+    this.#typical = typical ?? this.#typical
+  }
+
+  start (now: number, items: number | undefined): void {
+    this.#state = 'running'
+    this.#items = items ?? this.#items
+    this.#startedAt = this.#reportedAt = now
+    this.#took = undefined
+    this.#fraction = this.#share = this.#gaps = this.#squares = 0
+  }
+
+  progress (fraction: number, now: number): void {
+    const gained = Math.min(1, fraction) - this.#fraction
+    if (this.#state !== 'running' || !(gained > 0)) return
+    const gap = Math.max(0, now - this.#reportedAt)
+    const memory = Math.min(MOST_MEMORY, Math.max(MEMORY, MEMORY_REPORTS * this.#typicalGain))
+    const kept = Math.exp(-gained / memory)
+    const weight = memory * (1 - kept) / gained // The mean over the progress just made, of which the first lies back already.
+    this.#share = this.#share * kept + gained * weight
+    this.#gaps = this.#gaps * kept + gap * weight
+    this.#squares = this.#squares * kept + gap * gap * weight
+    this.#fraction += gained
+    this.#reportedAt += gap
+  }
+
+  complete (now: number): void {
+    if (this.#state === 'running') this.#took = Math.max(0, now - this.#startedAt)
+    this.#state = 'completed'
+  }
+
+  /**
+   * While it runs.
+   * @param expected how long it takes in all, as far as that can be told without what was measured of it.
+   */
+  remaining (now: number, expected: number | undefined): number | undefined {
+    if (expected === undefined && !this.#isMeasured) return undefined
+    const trust = expected === undefined ? 0 : TRUST * Math.exp(-this.#fraction / TRUST_MEMORY)
+    const known = this.#share + trust
+    const pace = (this.#gaps + trust * (expected ?? 0)) / known
+    const left = 1 - this.#fraction
+    const gap = Math.min(pace * left, this.#gaps > 0 ? this.#squares / this.#gaps : pace / (this.#items ?? 1))
+    const untilReport = restOf(gap, Math.max(0, now - this.#reportedAt))
+    const afterReport = pace > 0 ? left - gap / pace : 0
+    const late = now - this.#reportedAt + untilReport - gap
+    return untilReport + afterReport * (pace + late / (known + left - afterReport))
+  }
+
+  /** How much progress a report usually brings, more precisely: the one that a random moment waits for. */
+  get #typicalGain (): number {
+    return this.#gaps > 0 ? this.#share * this.#squares / this.#gaps ** 2 : 1
+  }
+
+  get #isMeasured (): boolean {
+    return this.#gaps > 0 && (this.#fraction >= LEAST_SHARE || this.#gaps ** 2 >= LEAST_REPORTS * this.#squares)
+  }
+}
+
+/** How long a report is still to be waited for that usually takes so long, and was waited for so long already. */
+function restOf (gap: number, waited: number): number {
+  const due = (1 - LEAST_REST) * gap
+  return waited < due ? gap - waited : LEAST_REST * gap + GROWTH * (waited - due)
+}
