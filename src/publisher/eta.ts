@@ -17,9 +17,9 @@ const MEMORY_REPORTS = 20
 /** … up to this share of a stage, or what was before a stall would never be forgotten. */
 const MOST_MEMORY = 0.5
 /** What a stage usually takes counts as much as this share of it, measured … */
-const TRUST = 0.2
+const TRUST = 0.5
 /** … and a third of that for each further share of the stage that was measured: at half, wrong by two is wrong by 1/100. */
-const TRUST_MEMORY = 0.1
+const TRUST_MEMORY = 0.07
 /** How much of the whole workflow must run at another pace than usual until the rest is believed to run half-way at it, too. */
 const TEMPO_TRUST = 0.15
 /** Before a stage is judged by what was measured of it, that must be three typical reports, or a tenth of it. */
@@ -226,15 +226,18 @@ class Stage {
    */
   remaining (now: number, expected: number | undefined): number | undefined {
     if (expected === undefined && !this.#isMeasured) return undefined
-    const trust = expected === undefined ? 0 : TRUST * Math.exp(-this.#fraction / TRUST_MEMORY)
-    const known = this.#share + trust
-    const pace = (this.#gaps + trust * (expected ?? 0)) / known
+    const trust = TRUST * Math.exp(-this.#fraction / TRUST_MEMORY)
+    const usual = expected === undefined ? { share: 0, ms: 0, gap: 0 } : { share: trust, ms: trust * expected, gap: expected / (this.#items ?? 1) }
+    const share = this.#share + usual.share
+    const pace = (this.#gaps + usual.ms) / share
     const left = 1 - this.#fraction
-    const gap = Math.min(pace * left, this.#gaps > 0 ? this.#squares / this.#gaps : pace / (this.#items ?? 1))
-    const untilReport = restOf(gap, Math.max(0, now - this.#reportedAt))
+    const usualGap = pace > 0 ? (this.#squares + usual.ms * usual.gap) / (this.#gaps + usual.ms) : 0
+    const gap = Math.min(pace * left, usualGap)
+    const waited = Math.max(0, now - this.#reportedAt)
+    const untilReport = restOf(gap, waited)
     const afterReport = pace > 0 ? left - gap / pace : 0
-    const late = now - this.#reportedAt + untilReport - gap
-    return untilReport + afterReport * (pace + late / (known + left - afterReport))
+    const late = waited + untilReport - gap
+    return untilReport + afterReport * (pace + late / (share + left - afterReport))
   }
 
   /** How much progress a report usually brings, more precisely: the one that a random moment waits for. */

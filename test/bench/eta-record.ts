@@ -1,0 +1,106 @@
+/*
+ * Makes the recordings in ./recordings anew: `npx tsx test/bench/eta-record.ts`. Each is real work on this machine, done six
+ * times: the first five are its history, of the sixth every report is kept. Takes about two minutes.
+ */
+import { createHash, scryptSync } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { brotliCompress, gzip } from 'node:zlib'
+import { MemoryDurations } from '../../src/publisher/durations.js'
+import type { Step } from './eta-run.js'
+import type { Recording } from './eta-recording.js'
+import { lognormal, seeded } from './eta-synthetic.js'
+
+const TIMES = 6
+const HERE = import.meta.dirname
+
+/** A stage, and what it reports while it works: items done, each as it is. */
+interface Work {
+  readonly name: string
+  readonly weight: number
+  readonly items: number
+  /** Whether each item is reported, or only the start and the end. */
+  readonly silent?: boolean
+  readonly item: (index: number) => unknown
+}
+
+const random = seeded(1)
+const compress = { gzip: promisify(gzip), brotli: promisify(brotliCompress) }
+
+/** Text of an order's kind, which compresses as text does. */
+function document (lines: number): string {
+  return JSON.stringify({ lines: Array.from({ length: lines }, (_, line) => ({ sku: `A-${Math.floor(random() * 1e6)}`, quantity: line % 7, price: random() * 100, title: `Article ${Math.floor(random() * 1e4)} in blue` })) })
+}
+
+const documents = Array.from({ length: 300 }, () => document(Math.ceil(2_000 * lognormal(random, 0.8))))
+const chunks = Array.from({ length: 120 }, () => Buffer.from(document(Math.ceil(9_000 * lognormal(random, 0.6)))))
+
+async function main (): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'eta-'))
+  const sources = await filesUnder(join(HERE, '../../node_modules/typescript/lib'), join(HERE, '../../node_modules/fast-check/lib'), join(HERE, '../../node_modules/fastify'))
+  const works: Record<string, readonly Work[]> = {
+    'parse 300 documents': [{ name: 'parse', weight: 1, items: 300, item: (i) => JSON.stringify(JSON.parse(documents[i]!)) }],
+    'gzip 120 chunks': [{ name: 'gzip', weight: 1, items: 120, item: async (i) => compress.gzip(chunks[i]!) }],
+    'copy files': [{ name: 'copy', weight: 1, items: sources.length, item: async (i) => writeFile(join(scratch, String(i)), await readFile(sources[i]!)) }],
+    'an import in 5 stages': [
+      { name: 'read', weight: 1, items: 200, item: async (i) => readFile(sources[i * 3 % sources.length]!) },
+      { name: 'parse', weight: 5, items: 100, item: (i) => JSON.stringify(JSON.parse(documents[i]!)) },
+      { name: 'model', weight: 10, items: 12, silent: true, item: () => scryptSync('key', 'salt', 32, { N: 2 ** 15, maxmem: 2 ** 26 }) },
+      { name: 'pack', weight: 20, items: 40, item: async (i) => compress.brotli(chunks[i]!, { params: { 1: 6 } }) },
+      { name: 'sign', weight: 5, items: 60, item: (i) => createHash('sha512').update(chunks[i]!).digest('hex') },
+    ],
+  }
+  for (const [name, work] of Object.entries(works)) {
+    const recording = await record(name, work)
+    await writeFile(join(HERE, 'recordings', `${name.replaceAll(' ', '-')}.json`), asLines(recording))
+    process.stdout.write(`${name}: ${recording.steps.at(-1)![0]} ms\n`)
+  }
+  await rm(scratch, { recursive: true })
+}
+
+async function record (name: string, work: readonly Work[]): Promise<Recording> {
+  const durations = new MemoryDurations()
+  for (let time = 1; ; time++) {
+    const steps = await run(work)
+    if (time === TIMES) {
+      return { name, stages: work.map(({ name, weight }) => ({ name, weight })), typical: Object.fromEntries(await durations.recall(work.map(({ name }) => name))), steps }
+    }
+    for (const { name } of work) {
+      const [start, end] = [0, 1].map((fraction) => steps.find(([, stage, reached]) => stage === name && reached === fraction)![0])
+      await durations.record(name, { ms: end! - start! })
+    }
+  }
+}
+
+async function run (work: readonly Work[]): Promise<Step[]> {
+  const steps: Step[] = []
+  const startedAt = performance.now()
+  const report = (stage: string, fraction: number) => { steps.push([Number((performance.now() - startedAt).toFixed(1)), stage, Number(fraction.toFixed(4))]) }
+  for (const { name, items, silent = false, item } of work) {
+    report(name, 0)
+    for (let i = 0; i < items; i++) {
+      await item(i)
+      if (!silent && i < items - 1) report(name, (i + 1) / items)
+    }
+    report(name, 1)
+  }
+  return steps
+}
+
+async function filesUnder (...folders: readonly string[]): Promise<string[]> {
+  const names = await Promise.all(folders.map(async (folder) => (await readdir(folder, { recursive: true })).map((name) => join(folder, name))))
+  const files = []
+  for (const name of names.flat()) if ((await stat(name)).isFile()) files.push(name)
+  // In no order: neither by folder nor by size.
+  return files.map((file) => ({ file, at: random() })).sort((a, b) => a.at - b.at).slice(0, 400).map(({ file }) => file)
+}
+
+/** A report a line, so that Git shows what has changed. */
+function asLines ({ steps, ...rest }: Recording): string {
+  const head = JSON.stringify(rest, null, 2).slice(0, -2)
+  return `${head},\n  "steps": [\n${steps.map((step) => `    ${JSON.stringify(step)}`).join(',\n')}\n  ]\n}\n`
+}
+
+await main()
