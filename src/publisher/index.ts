@@ -1,0 +1,10 @@
+/* `realtime-fanout/publisher`: what backend services import. */
+export type { CompletionEvent, ErrorEvent, KnownEvent, ProgressEvent, PublishableEvent, StageEvent } from '../message.js'
+export { MemoryDurations, RedisDurations, type DurationStore, type StageRun, type TypicalDuration } from './durations.js'
+export { optionsOf, publishMerchantCompletion, publishMerchantError, publishMerchantProgress, publishMerchantStage, sharedPublisher, type PublisherEnvironment } from './environment.js'
+export { PublishError, type Published, type PublishErrorCode } from './errors.js'
+export type { HttpTarget } from './http-transport.js'
+export { MerchantPublisher, type Attempt, type CommonOptions, type FieldsOf, type PublisherCounts, type PublisherOptions } from './publisher.js'
+export type { RedisPublishClient } from './redis-transport.js'
+export type { Stage, StageResult } from './stage.js'
+export type { StageDeclaration, Workflow, WorkflowOptions } from './workflow.js'

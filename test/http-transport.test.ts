@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { MerchantPublisher, type CommonOptions } from '../src/publisher/index.js'
+import { Service } from './helpers/service.js'
+import { Stream } from './helpers/stream.js'
+
+const step = (n: number) => ({ poId: '1', progress: n % 101, message: `step ${n}` })
+
+interface Answer {
+  readonly status: number
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
+
+interface Asked {
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly messages: string[]
+  readonly at: number
+}
+
+/** A server that gives these answers, then 202. */
+async function answering (t: Test, answers: Answer[], options: CommonOptions = {}) {
+  const asked: Asked[] = []
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      const messages = (JSON.parse(body) as Array<{ message: string }>).map(({ message }) => message)
+      asked.push({ url: request.url!, headers: request.headers, messages, at: performance.now() })
+      const { status, headers, body: answer } = answers.shift() ?? { status: 202 }
+      if (status === 0) response.destroy()
+      else response.writeHead(status, headers).end(answer)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/behind/a/proxy`
+  const publisher = new MerchantPublisher({ http: { url, key: 'secret' }, onError: () => {}, ...options })
+  t.teardown(async () => {
+    await publisher.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  return { asked, publisher }
+}
+
+t.test('what is published in one turn goes in one request per merchant, a hundred events at most', async (t) => {
+  const { asked, publisher } = await answering(t, [])
+  for (let n = 0; n < 150; n++) void publisher.progress('a', step(n))
+  void publisher.progress('shop.myshopify.com', step(0))
+  await publisher.flush()
+  t.strictSame(asked.map(({ url, messages }) => [url, messages.length]).sort(), [
+    ['/behind/a/proxy/api/realtime/merchants/a/events', 100],
+    ['/behind/a/proxy/api/realtime/merchants/a/events', 50],
+    ['/behind/a/proxy/api/realtime/merchants/shop.myshopify.com/events', 1],
+  ])
+  t.match(asked[0]!.headers, { authorization: 'Bearer secret', 'content-type': 'application/json' })
+})
+
+t.test('what passes is tried again', async (t) => {
+  for (const answer of [{ status: 503 }, { status: 429 }, { status: 500 }, { status: 502, body: '<html>' }, { status: 504 }, { status: 408 }, { status: 0 }]) {
+    const { asked, publisher } = await answering(t, [answer, answer])
+    t.match(await publisher.progress('a', step(1)), { ok: true }, String(answer.status))
+    t.strictSame(asked.map(({ messages }) => messages), [['step 1'], ['step 1'], ['step 1']])
+  }
+})
+
+t.test('no sooner than it is told', async (t) => {
+  for (const value of [() => '1', () => new Date(Date.now() + 2_000).toUTCString()]) {
+    const { asked, publisher } = await answering(t, [{ status: 503, headers: { 'retry-after': value() } }])
+    t.match(await publisher.progress('a', step(1)), { ok: true })
+    t.ok(asked[1]!.at - asked[0]!.at > 500, 'and not after the first back-off')
+  }
+  const { asked, publisher } = await answering(t, [{ status: 429, headers: { 'retry-after': '60' } }])
+  t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: 'not sent, for the service answers 429' } }, 'never, where that is after the bridge')
+  t.match(await publisher.progress('a', step(2)), { ok: false, error: { code: 'RTF_BROKER_AWAY' } })
+  t.equal(asked.length, 1)
+  const nonsense = await answering(t, [{ status: 503, headers: { 'retry-after': 'soon' } }])
+  t.match(await nonsense.publisher.progress('a', step(1)), { ok: true })
+})
+
+t.test('what is final is not', async (t) => {
+  for (const status of [200, 301, 401, 403, 404, 415]) {
+    const { asked, publisher } = await answering(t, [{ status, headers: { location: '/elsewhere' }, body: '<html>a proxy says what is none of our business</html>' }])
+    t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_REFUSED', message: `the service refuses it: ${status}` } })
+    t.equal(asked.length, 1)
+  }
+})
+
+t.test('what one event of a batch is refused for, the others are not', async (t) => {
+  const { asked, publisher } = await answering(t, [{ status: 400 }, { status: 202 }, { status: 413, body: '{"code":"RTF_EVENT_TOO_LARGE","message":"event 0 has more than 10 bytes"}' }, { status: 202 }])
+  const published = await Promise.all([1, 2, 3].map(async (n) => publisher.progress('a', step(n))))
+  t.match(published, [{ ok: true }, { ok: false, error: { code: 'RTF_REFUSED', message: 'the service refuses it: 413 RTF_EVENT_TOO_LARGE: event 0 has more than 10 bytes' } }, { ok: true }])
+  t.strictSame(asked.map(({ messages }) => messages), [['step 1', 'step 2', 'step 3'], ['step 1'], ['step 2'], ['step 3']])
+})
+
+t.test('a service that is not there', async (t) => {
+  const publisher = new MerchantPublisher({ http: { url: 'http://127.0.0.1:1' }, bridgeMs: 0, onError: () => {} })
+  t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: /^not sent, for the service cannot be reached: .+/ } })
+  const odd = new MerchantPublisher({ http: { url: 'http://127.0.0.1', fetch: async () => { throw new Error('not today') } }, bridgeMs: 0, onError: () => {} })
+  t.match(await odd.progress('a', step(1)), { ok: false, error: { message: 'not sent, for the service cannot be reached: not today' } })
+})
+
+t.test('a service in development takes it without a key', async (t) => {
+  const service = await Service.start(t)
+  const stream = await Stream.open(t, service.streamUrl('TEST'))
+  const publisher = new MerchantPublisher({ http: { url: `${service.url}/` }, strict: true })
+  await publisher.progress('TEST', step(1))
+  t.match(JSON.parse((await stream.published(1))[0]!), { type: 'progress', message: 'step 1' })
+})
