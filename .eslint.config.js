@@ -13,6 +13,7 @@ const doors = [
   { from: './node_modules/cookie', target: ['./src/*.ts', './src/!(auth)/**'] },
   { from: './node_modules/ioredis', target: ['./src/*.ts', './src/!(broker|publisher)/**', './src/broker/!(redis).ts'] },
   { from: './node_modules/prom-client', target: ['./src/!(metrics).ts', './src/*/**'] },
+  { from: './node_modules/eventsource-parser', target: ['./src/*.ts', './src/!(client)/**'] },
 ]
 
 /** Each room may import from the rooms after it on a message's way, from none before it. */
@@ -23,15 +24,18 @@ const rooms = [
   { target: './src/routes', from: ['./src/app.ts', './src/server.ts', './src/config.ts'] },
   // What other processes import brings nothing of the service along.
   { target: './src/publisher', from: './src', except: ['./message.ts', './publisher'] },
-  { target: ['./src/*.ts', './src/fanout', './src/broker', './src/auth', './src/routes'], from: './src/publisher' },
+  { target: ['./src/*.ts', './src/!(publisher|cli|demo)/**'], from: './src/publisher' },
+  // Of the service, what runs in a browser knows the types of message.ts only; the service knows nothing of it.
+  { target: './src/client', from: './src', except: ['./client', './message.ts'] },
+  { target: ['./src/*.ts', './src/!(client|demo)/**'], from: './src/client' },
   { target: ['./src/message.ts', './src/errors.ts', './src/log.ts', './src/config.ts'], from: ['./src/app.ts', './src/server.ts', './src/fanout', './src/broker', './src/auth', './src/routes', './src/metrics.ts'] },
 ]
 
 export default [
   ...neostandard({ ts: true, ignores: ['dist/**', '.tap/**'] }),
-  ...ts.recommendedTypeChecked.map((config) => ({ ...config, files: ['src/**/*.ts', 'test/**/*.ts'] })),
+  ...ts.recommendedTypeChecked.map((config) => ({ ...config, files: ['src/**/*.{ts,tsx}', 'test/**/*.{ts,tsx}'] })),
   {
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.{ts,tsx}', 'test/**/*.{ts,tsx}'],
     languageOptions: { parserOptions: { project: './tsconfig.json' } },
     plugins: { 'import-x': importX },
     settings: { 'import-x/resolver-next': [createTypeScriptImportResolver()] },
@@ -54,7 +58,15 @@ export default [
     rules: { '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafePromises: [{ from: 'package', name: 'PromiseWithSubtest', package: '@tapjs/core' }] }] },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/client/**/*.{ts,tsx}'],
+    rules: {
+      'import-x/no-nodejs-modules': 'error',
+      'no-restricted-globals': ['error', ...['process', 'Buffer', 'global', 'setImmediate', 'clearImmediate'].map((name) => ({ name, message: 'There is none in a browser.' }))],
+      '@typescript-eslint/no-restricted-imports': ['error', { patterns: [{ group: ['**/message.js'], allowTypeImports: true, message: 'Its types only, or its schemas are in every page.' }] }],
+    },
+  },
+  {
+    files: ['src/**/*.{ts,tsx}'],
     ignores: ['src/config.ts', 'src/publisher/environment.ts'], // The publisher's is that of another process.
     rules: { 'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'config.ts is the only reader of the environment.' }] },
   },
