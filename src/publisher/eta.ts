@@ -1,33 +1,37 @@
 import type { TypicalDuration } from './durations.js'
 
 /*
- * The constants were chosen by simulation: 52 kinds of runs, 30 of each (5 to 500 items whose durations vary by 5 to 100 %,
- * in bursts, with a pace that doubles, halves or drifts, with a stall, in one stage and in five, with history that is right,
- * wrong by a factor of two, or absent). Around these values the mean error is flat, within 1 % of itself; what each of them
- * trades for what is said with it. `npm run bench -- --scenario eta` shows what a change does.
+ * The constants were chosen by simulation: 55 kinds of runs, 30 of each (5 to 2,000 items whose durations vary by 5 to 100 %,
+ * in bursts, at a pace that doubles, halves or drifts, with a stall, silent, in one stage and in five, with history that is
+ * right, wrong by a factor of two, or absent). None of them is sharp: half or twice of one changes the mean error by less
+ * than a fiftieth; what it trades for what is said with it. The benchmark's scenario `eta` has those kinds that tell most.
  */
 
+/** Progress that lies back by this share of a stage weighs a third (1/e) in what is measured of it … */
+const LONG_MEMORY = 1
+/** … and by this one in what was measured lately … */
+const SHORT_MEMORY = 0.1
 /**
- * Progress that lies back by this share of a stage weighs a third (1/e). A longer memory is steadier; with this one, a pace
- * that doubles half-way through 500 items is followed to within 20 % in nine tenths of the time after, with 0.5 in four.
+ * … which is believed by as much as its deviation squared is more than so many times what chance explains. 1 follows a pace
+ * that has changed a little sooner; where it has not, more is taken for a change that is none (of the recorded runs, the one
+ * whose items differ most is then foretold to within a fifth in 84 instead of 93 % of its second half).
  */
-const MEMORY = 0.15
-/** But so many typical reports are remembered at least, or five items would be judged by the last of them … */
-const MEMORY_REPORTS = 20
-/** … up to this share of a stage, or what was before a stall would never be forgotten. */
-const MOST_MEMORY = 0.5
+const DOUBT = 2
 /** What a stage usually takes counts as much as this share of it, measured … */
 const TRUST = 0.5
-/** … and a third of that for each further share of the stage that was measured: at half, wrong by two is wrong by 1/100. */
+/** … and a third of that for each further share of the stage that was measured: at half of it, next to nothing. */
 const TRUST_MEMORY = 0.07
-/** How much of the whole workflow must run at another pace than usual until the rest is believed to run half-way at it, too. */
-const TEMPO_TRUST = 0.15
+/**
+ * When so much of a workflow's usual time has run at another pace, the stages to come are believed to differ half as much.
+ * Less is better where all of a workflow is slower than usual, more where its stages differ each by itself.
+ */
+const TEMPO_TRUST = 0.1
 /** Before a stage is judged by what was measured of it, that must be three typical reports, or a tenth of it. */
 const LEAST_REPORTS = 3
 const LEAST_SHARE = 0.1
-/** A report that is due is waited for until this share of its usual gap is left … */
+/** A report is waited for until this share of its usual gap is left … */
 const LEAST_REST = 0.05
-/** … and from then on, for each millisecond waited, so much more: what is late already, will be late for longer. */
+/** … and from then on for so much more with each millisecond: what is late is likely to be late for longer. */
 const GROWTH = 0.3
 
 /** A stage of a workflow, as it is known beforehand. */
@@ -40,27 +44,29 @@ export interface StagePlan {
 }
 
 /**
- * How long a workflow will still take. It keeps no time and does no I/O: whoever calls it says what happened, and when, in
+ * How long a workflow will still take. It keeps no time and does no I/O: whoever calls it says what happened and when, in
  * milliseconds of a monotonic clock.
  *
- * **A stage that runs** goes on at its pace (milliseconds for the whole of it): the mean of what was measured, in which
- * progress that lies back weighs exponentially less, and of what it usually takes, which counts like a share of the stage
- * that was measured beforehand and is forgotten sooner. Weights go by progress, not by the clock, unlike in indicatif (15 s):
- * a workflow may take a second or an hour, and reports that come at the same moment count for what they report (tqdm's
- * `smoothing` weighs each report the same; indicatif#656 and rust-parallel#17 tell how bursts make an ETA jump).
+ * **A stage that runs** goes on at its pace, the milliseconds that the whole of it takes: a mean in which progress weighs
+ * exponentially less the more was made since. Weights go by progress, not by the clock as in indicatif (15 s): a workflow may
+ * take a second or an hour, and reports that come together count for what they report (in tqdm, with its `smoothing`, each
+ * counts the same; indicatif#656 and rust-parallel#17 tell how bursts make an ETA jump). There are two such means, of long
+ * memory and of short; the short one is followed as far as it differs by more than chance explains, which the reports
+ * themselves tell: the more there are, and the steadier, the less. (So the positive part of James and Stein's estimator.)
+ * What the stage usually takes counts like a share of it that was measured beforehand, and is forgotten sooner.
  *
- * **Between reports** the time is counted down. What is late is taken for a report that comes without progress, as indicatif
- * does, but only once it is later than reports usually are (indicatif#580: an ETA that goes up after every report): from
- * then on the estimate grows. How long reports usually take to come is told by the gap that a random moment falls into,
- * Σgap²/Σgap: of reports that come steadily it is the gap between them, of bursts the gap between bursts.
+ * **Between reports** the time is counted down. What is late is taken for a report that brings no progress, as in indicatif,
+ * but only once it is later than reports usually are (indicatif#580: an ETA that goes up until the next report): from then on
+ * the estimate grows. How long reports usually take to come is told by the gap that a random moment falls into, Σgap²/Σgap:
+ * of reports that come steadily, it is the gap between them, and of bursts, the gap between bursts.
  *
  * **A stage that reports nothing** but its start and its end is one report of all of it: what it usually takes, less what
- * has passed, down to a twentieth; and when it overruns, up again by 0.3 ms for every millisecond.
+ * has passed, down to a twentieth of it; when it overruns, up again by 0.3 ms with every millisecond.
  *
- * **A stage that is still to come** takes what it usually does (by its items, where they are known here and there), scaled
- * by how this workflow fared so far against the usual; if nothing is known of it, its weight is scaled by what the weights
- * of the others were worth. Stages that run at the same time are waited for together, all that are still to come one after
- * another.
+ * **A stage that is still to come** takes what it usually does (by its items, where their number and the time of one are
+ * known), scaled by how the workflow has fared against the usual so far; if nothing is known of it, what its weight stands
+ * for, by what was measured of the other stages. Stages that run at the same time are waited for together, those that are
+ * still to come one after another.
  */
 export class Eta {
   readonly #stages: ReadonlyMap<string, Stage>
@@ -161,10 +167,8 @@ class Stage {
   #reportedAt = 0
   #fraction = 0
   #took: number | undefined
-  // Sums over the reports, which weigh less the more progress was made since: progress, the gaps before, and their squares.
-  #share = 0
-  #gaps = 0
-  #squares = 0
+  #lately = new Reports(SHORT_MEMORY)
+  #inAll = new Reports(LONG_MEMORY)
 
   constructor ({ weight, items }: StagePlan) {
     this.weight = weight
@@ -198,19 +202,17 @@ class Stage {
     this.#items = items ?? this.#items
     this.#startedAt = this.#reportedAt = now
     this.#took = undefined
-    this.#fraction = this.#share = this.#gaps = this.#squares = 0
+    this.#fraction = 0
+    this.#lately = new Reports(SHORT_MEMORY)
+    this.#inAll = new Reports(LONG_MEMORY)
   }
 
   progress (fraction: number, now: number): void {
     const gained = Math.min(1, fraction) - this.#fraction
     if (this.#state !== 'running' || !(gained > 0)) return
     const gap = Math.max(0, now - this.#reportedAt)
-    const memory = Math.min(MOST_MEMORY, Math.max(MEMORY, MEMORY_REPORTS * this.#typicalGain))
-    const kept = Math.exp(-gained / memory)
-    const weight = memory * (1 - kept) / gained // The mean over the progress just made, of which the first lies back already.
-    this.#share = this.#share * kept + gained * weight
-    this.#gaps = this.#gaps * kept + gap * weight
-    this.#squares = this.#squares * kept + gap * gap * weight
+    this.#lately.add(gained, gap)
+    this.#inAll.add(gained, gap)
     this.#fraction += gained
     this.#reportedAt += gap
   }
@@ -228,10 +230,11 @@ class Stage {
     if (expected === undefined && !this.#isMeasured) return undefined
     const trust = TRUST * Math.exp(-this.#fraction / TRUST_MEMORY)
     const usual = expected === undefined ? { share: 0, ms: 0, gap: 0 } : { share: trust, ms: trust * expected, gap: expected / (this.#items ?? 1) }
-    const share = this.#share + usual.share
-    const pace = (this.#gaps + usual.ms) / share
+    const { share: measured, gaps, squares } = this.#inAll
+    const share = measured + usual.share
+    const pace = (measured * this.#pace + usual.ms) / share
     const left = 1 - this.#fraction
-    const usualGap = pace > 0 ? (this.#squares + usual.ms * usual.gap) / (this.#gaps + usual.ms) : 0
+    const usualGap = pace > 0 ? (squares + usual.ms * usual.gap) / (gaps + usual.ms) : 0
     const gap = Math.min(pace * left, usualGap)
     const waited = Math.max(0, now - this.#reportedAt)
     const untilReport = restOf(gap, waited)
@@ -240,13 +243,51 @@ class Stage {
     return untilReport + afterReport * (pace + late / (share + left - afterReport))
   }
 
-  /** How much progress a report usually brings, more precisely: the one that a random moment waits for. */
-  get #typicalGain (): number {
-    return this.#gaps > 0 ? this.#share * this.#squares / this.#gaps ** 2 : 1
+  /** What was measured. */
+  get #pace (): number {
+    const [lately, inAll] = [this.#lately, this.#inAll]
+    if (inAll.gaps === 0) return 0
+    const change = lately.pace / inAll.pace - 1
+    const doubtful = DOUBT * inAll.typicalGain / (2 * SHORT_MEMORY)
+    return change ** 2 > doubtful ? inAll.pace * (1 + change - doubtful / change) : inAll.pace
   }
 
   get #isMeasured (): boolean {
-    return this.#gaps > 0 && (this.#fraction >= LEAST_SHARE || this.#gaps ** 2 >= LEAST_REPORTS * this.#squares)
+    const { gaps, squares } = this.#inAll
+    return gaps > 0 && (this.#fraction >= LEAST_SHARE || gaps ** 2 >= LEAST_REPORTS * squares)
+  }
+}
+
+/** Sums over reports, which weigh less the more progress was made since. */
+class Reports {
+  readonly #memory: number
+  /** The progress. */
+  share = 0
+  /** The time that passed before each, in milliseconds, and its square. */
+  gaps = 0
+  squares = 0
+
+  /** @param memory so much progress later, a report weighs 1/e. */
+  constructor (memory: number) {
+    this.#memory = memory
+  }
+
+  /** How many milliseconds the whole stage takes. */
+  get pace (): number {
+    return this.gaps / this.share
+  }
+
+  /** How much progress the report brings that a random moment waits for; the variance of the pace, relative and per progress, is no more. */
+  get typicalGain (): number {
+    return this.share * this.squares / this.gaps ** 2
+  }
+
+  add (gained: number, gap: number): void {
+    const kept = Math.exp(-gained / this.#memory)
+    const weight = this.#memory * (1 - kept) / gained // The mean over the progress just made, of which the first lies back already.
+    this.share = this.share * kept + gained * weight
+    this.gaps = this.gaps * kept + gap * weight
+    this.squares = this.squares * kept + gap * gap * weight
   }
 }
 
