@@ -82,7 +82,7 @@ export class Eta {
     for (const [name, stage] of this.#stages) stage.learn(typical.get(name))
   }
 
-  /** Once more: the stage is run again from its beginning. This and the next two throw a RangeError for a stage that the workflow does not have. */
+  /** A second time: the stage is run again from its beginning. This and the next two throw a RangeError for a stage that the workflow does not have. */
   started (name: string, now: number, items?: number): void {
     this.#stage(name).start(now, items)
   }
@@ -108,7 +108,7 @@ export class Eta {
     let [running, pending] = [0, 0]
     for (const stage of stages) {
       if (stage.state === 'completed') continue
-      const expected = stage.usualMs === undefined ? unit && unit * stage.weight : stage.usualMs * tempo
+      const expected = expectedOf(stage, tempo, unit)
       const rest = stage.state === 'running' ? stage.remaining(now, expected) : expected
       if (rest === undefined) return undefined
       if (stage.state === 'running') running = Math.max(running, rest)
@@ -123,6 +123,12 @@ export class Eta {
     if (stage === undefined) throw new RangeError(`the workflow has no stage ${JSON.stringify(name)}`)
     return stage
   }
+}
+
+/** How long it takes in all, by what is usual or, failing that, by its weight. */
+function expectedOf ({ usualMs, weight }: Stage, tempo: number, unit: number | undefined): number | undefined {
+  if (usualMs !== undefined) return usualMs * tempo
+  return unit === undefined ? undefined : unit * weight
 }
 
 /** How many times as long as usual this workflow takes, by what was measured of the stages whose usual duration is known. */
@@ -149,7 +155,7 @@ function ratio (stages: readonly Stage[], evidenceOf: (stage: Stage) => Evidence
     took += evidence?.ms ?? 0
     weight += stage.weight * (evidence?.share ?? 0)
   }
-  return weight > 0 ? took / weight : undefined
+  return weight > 0 && took > 0 ? took / weight : undefined
 }
 
 /** So much of a stage took so long. */
@@ -208,12 +214,13 @@ class Stage {
   }
 
   progress (fraction: number, now: number): void {
-    const gained = Math.min(1, fraction) - this.#fraction
+    const reached = Math.min(1, fraction)
+    const gained = reached - this.#fraction
     if (this.#state !== 'running' || !(gained > 0)) return
     const gap = Math.max(0, now - this.#reportedAt)
     this.#lately.add(gained, gap)
     this.#inAll.add(gained, gap)
-    this.#fraction += gained
+    this.#fraction = reached
     this.#reportedAt += gap
   }
 

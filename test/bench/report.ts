@@ -1,5 +1,6 @@
 import { cpus, release } from 'node:os'
 import { compare, type Comparison } from './comparison.js'
+import type { EtaTrial } from './eta-trial.js'
 import { medianOf } from './median.js'
 import type { CpuTime } from './proc.js'
 import { BenchRedis } from './redis.js'
@@ -20,7 +21,7 @@ export interface Machine {
   readonly redis: string
 }
 
-export type Trial = LoadTrial | StormTrial | SlowTrial | RememberTrial
+export type Trial = LoadTrial | StormTrial | SlowTrial | RememberTrial | EtaTrial
 
 /** History may cost a scenario a tenth of what it delivers per second of processor time, and a message that nobody here listens to so many microseconds. */
 const LEAST_RATIO = 0.9
@@ -87,6 +88,20 @@ const rememberColumns: ReadonlyArray<Column<RememberTrial>> = [
   { head: 'RSS, MB', value: ({ rss }) => rss / 1e6, digits: 0, compared: true },
 ]
 
+const etaColumns: ReadonlyArray<Column<EtaTrial>> = [
+  { head: 'runs', value: ({ count }) => count, digits: 0 },
+  { head: 'first said at %', value: ({ first }) => first.after * 100, digits: 1 },
+  { head: 'off by %', value: ({ first }) => first.error * 100, digits: 0 },
+  { head: 'error at 25 %', value: ({ errors }) => errors[0] * 100, digits: 0 },
+  { head: 'at 50 %', value: ({ errors }) => errors[1] * 100, digits: 0 },
+  { head: 'at 75 %', value: ({ errors }) => errors[2] * 100, digits: 0 },
+  { head: 'worst after half', value: ({ worst }) => worst * 100, digits: 0 },
+  { head: 'within a fifth, % of the second half', value: ({ within }) => within * 100, digits: 0 },
+  { head: 'claimed', value: ({ claim }) => (claim ?? NaN) * 100, digits: 0 },
+  { head: 'by the average', value: ({ withinByAverage }) => withinByAverage * 100, digits: 0 },
+  { head: 'by who knows all but chance', value: ({ withinByExpectation }) => (withinByExpectation ?? NaN) * 100, digits: 0 },
+]
+
 export function machine (): Machine {
   const [cpu] = cpus()
   return { cpu: cpu?.model.trim() ?? 'unknown', cores: cpus().length, node: process.version, kernel: release(), redis: BenchRedis.version() }
@@ -102,7 +117,7 @@ export function markdown ({ cpu, cores, node, kernel, redis }: Machine, scenario
     `${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, Redis ${redis}; server, Redis, publisher and clients share the machine.`,
     '',
     ...scenarios.map(({ name, says }) => `- \`${name}\`: ${says}`),
-    ...[loads(trials), storms(trials), obstructions(trials), memories(trials)].flatMap((table) => table === undefined ? [] : ['', ...table.lines]),
+    ...[loads(trials), storms(trials), obstructions(trials), memories(trials), forecasts(trials)].flatMap((table) => table === undefined ? [] : ['', ...table.lines]),
     ...notes.size > 0 ? ['', ...notes] : [],
     '',
   ].join('\n')
@@ -113,6 +128,7 @@ export function subjectOf (trial: Trial): string {
   switch (trial.kind) {
     case 'load': return trial.design
     case 'storm': return `${trial.storm} time`
+    case 'eta': return trial.runs
     case 'remember': return `${trial.way}, ${trial.history ? thisService.name : historyOff.name}`
     case 'slow': return trial.slow === 0 ? `${count(trial.fast)} fast` : `${count(trial.fast)} fast, ${count(trial.slow)} slow`
   }
@@ -183,6 +199,14 @@ function memories (all: readonly Trial[]): Table<RememberTrial> | undefined {
     })
     if (on !== undefined && off !== undefined) table.addDifference(['', 'on − off'], on, off)
   }
+  return table
+}
+
+function forecasts (all: readonly Trial[]): Table<EtaTrial> | undefined {
+  const trials = all.filter((trial) => trial.kind === 'eta')
+  if (trials.length === 0) return undefined
+  const table = new Table(['scenario', ''], etaColumns)
+  for (const trial of trials) table.add([trial.scenario, subjectOf(trial)], trial)
   return table
 }
 

@@ -1,5 +1,8 @@
 /* `npm run bench`: every scenario, by this service and, where it says something, by the design that it replaces. */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { foretell } from './eta-trial.js'
 import { receiveByLoop, receiveThroughRedis } from './remember-trial.js'
 import { comparisons, machine, markdown, type Trial } from './report.js'
 import { scenarios, type Scenario } from './scenarios.js'
@@ -8,7 +11,7 @@ import { obstruct } from './slow-trial.js'
 import { weather } from './storm-trial.js'
 import { tryOut } from './trial.js'
 
-const HELP = `Usage: npm run bench -- [--scenario NAME[,NAME…]] [--pairs N] [--json]
+const HELP = `Usage: npm run bench -- [--scenario NAME[,NAME…]] [--pairs N] [--plot FILE] [--json]
 
 Measures the built service and, in the first four scenarios, beside it the same without its history of what was received
 and the design that it replaces (one Redis connection per client), each with a redis-server, a publisher and clients of
@@ -20,11 +23,12 @@ ${scenarios.map(({ name, says }) => `  ${name.padEnd(12)}${says}`).join('\n')}
 Options:
   --scenario  only these, separated by commas
   --pairs     so many runs with history, and as many without, in turns; the table shows the median runs of both (1)
+  --plot      where \`eta\` writes its plot, an SVG of the ETA against the truth (eta.svg in the folder for temporary files)
   --json      the results as JSON
   --help      this
 `
 
-const { json, help, pairs, chosen } = readArguments()
+const { json, help, pairs, plot, chosen } = readArguments()
 if (help) {
   process.stdout.write(HELP)
 } else {
@@ -57,6 +61,7 @@ function attemptsAt (scenario: Scenario, pairs: number): Attempt[] {
     case 'load': return [...inPairs(pairs), oldDesign].map((design) => ({ subject: design.name, tryOut: async () => [await tryOut(scenario, design)] }))
     case 'storm': return [{ subject: thisService.name, tryOut: async () => weather(scenario) }]
     case 'slow': return [{ subject: thisService.name, tryOut: async () => obstruct(scenario) }]
+    case 'eta': return [{ subject: 'replayed', tryOut: async () => foretell(scenario, plot) }]
     case 'remember': return [
       ...inPairs(pairs).map((design) => ({ subject: design.name, tryOut: async () => [await receiveThroughRedis(scenario, design)] })),
       { subject: `${thisService.name}, with history and without, in turns`, tryOut: async () => receiveByLoop(scenario) },
@@ -73,23 +78,25 @@ function outcomeOf (trial: Trial): string {
   switch (trial.kind) {
     case 'storm': return `${trial.greeted} of ${trial.clients} greeted`
     case 'remember': return `${(trial.cpuPerMessage.user + trial.cpuPerMessage.system).toFixed(2)} µs`
+    case 'eta': return `${trial.runs}: ${(trial.within * 100).toFixed(0)} %`
     default: return `${trial.delivered} of ${trial.expected} delivered`
   }
 }
 
-function readArguments (): { json: boolean, help: boolean, pairs: number, chosen: readonly Scenario[] } {
+function readArguments (): { json: boolean, help: boolean, pairs: number, plot: string, chosen: readonly Scenario[] } {
   try {
     if (process.platform !== 'linux') throw new Error('it reads /proc, and so runs on Linux only')
-    const { values: { json, help, pairs, scenario } } = parseArgs({
+    const { values: { json, help, pairs, plot, scenario } } = parseArgs({
       options: {
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
         pairs: { type: 'string', default: '1' },
+        plot: { type: 'string', default: join(tmpdir(), 'eta.svg') },
         scenario: { type: 'string' },
       },
     })
     if (!/^[1-9]\d?$/.test(pairs)) throw new Error(`--pairs got ${JSON.stringify(pairs)}; it takes a count, 1–99`)
-    return { json, help, pairs: Number(pairs), chosen: scenario === undefined ? scenarios : scenario.split(',').map(scenarioNamed) }
+    return { json, help, pairs: Number(pairs), plot, chosen: scenario === undefined ? scenarios : scenario.split(',').map(scenarioNamed) }
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message.split('\n', 1)[0]}\n`)
     process.exit(1)

@@ -53,7 +53,12 @@ export interface RememberScenario extends Named {
   readonly secondsPerTurn: number
 }
 
-export type Scenario = LoadScenario | StormScenario | SlowScenario | RememberScenario
+/** Workflows that ran or might have, whose end is foretold while they are replayed. */
+export interface EtaScenario extends Named {
+  readonly kind: 'eta'
+}
+
+export type Scenario = LoadScenario | StormScenario | SlowScenario | RememberScenario | EtaScenario
 
 export const scenarios: readonly Scenario[] = [
   { kind: 'load', name: 'broadcast', says: '4,000 clients of one merchant, 10 messages/s', clients: 4_000, merchants: 1, messagesPerSecond: 10, seconds: 20, sampleEvery: 1 },
@@ -84,4 +89,5 @@ export const scenarios: readonly Scenario[] = [
     turns: 5,
     secondsPerTurn: 1,
   },
+  { kind: 'eta', name: 'eta', says: 'how long workflows will still take, said while recorded and synthetic ones are replayed; with a plot' },
 ]
