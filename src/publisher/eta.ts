@@ -26,8 +26,8 @@ const TRUST_MEMORY = 0.07
  * Less is better where all of a workflow is slower than usual, more where its stages differ each by itself.
  */
 const TEMPO_TRUST = 0.1
-/** Before a stage is judged by what was measured of it, that must be three typical reports, or a tenth of it. */
-const LEAST_REPORTS = 3
+/** Before a stage is judged by what was measured of it, that must be so many typical reports (three of steady ones), or a tenth of it. */
+const LEAST_REPORTS = 2.5
 const LEAST_SHARE = 0.1
 /** A report is waited for until this share of its usual gap is left … */
 const LEAST_REST = 0.05
@@ -260,8 +260,7 @@ class Stage {
   }
 
   get #isMeasured (): boolean {
-    const { gaps, squares } = this.#inAll
-    return gaps > 0 && (this.#fraction >= LEAST_SHARE || gaps ** 2 >= LEAST_REPORTS * squares)
+    return this.#inAll.gaps > 0 && this.#fraction >= Math.min(LEAST_SHARE, LEAST_REPORTS * this.#inAll.typicalGain)
   }
 }
 
