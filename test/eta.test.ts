@@ -18,7 +18,7 @@ function steady (reports: number, typical?: ReadonlyMap<string, TypicalDuration>
   return eta
 }
 
-t.test('whatever happens, it says nothing, or a whole number of milliseconds that is not negative', async (t) => {
+t.test('whatever happens, it says nothing, or a whole number of milliseconds that is not negative', async () => {
   const names = ['a', 'b', 'c']
   const name = fc.constantFrom(...names)
   const duration = fc.oneof(fc.double({ min: 0, max: 1e9 }), fc.double())
@@ -31,7 +31,7 @@ t.test('whatever happens, it says nothing, or a whole number of milliseconds tha
   )
   const plan = fc.tuple(...names.map((name) => fc.record({ name: fc.constant(name), weight: fc.double({ min: 1e-3, max: 1e3, noNaN: true }), items: fc.integer({ min: 1, max: 1_000 }) }, { requiredKeys: ['name', 'weight'] })))
   fc.assert(fc.property(plan, fc.array(happening, { maxLength: 30 }), fc.boolean(), (stages, happenings, inOrder) => {
-    const eta = new Eta(stages as Array<{ name: string, weight: number, items?: number }>)
+    const eta = new Eta(stages )
     const check = (now: number) => {
       const said = eta.remainingMs(now)
       return said === undefined || (Number.isSafeInteger(said) && said >= 0 && !Object.is(said, -0))

@@ -104,11 +104,11 @@ export class Eta {
   remainingMs (now: number): number | undefined {
     const stages = [...this.#stages.values()]
     if (stages.every(({ state }) => state === 'pending')) return undefined
-    const [tempo, unit] = [tempoOf(stages), unitOf(stages)]
+    const tempo = tempoOf(stages)
     let [running, pending] = [0, 0]
     for (const stage of stages) {
       if (stage.state === 'completed') continue
-      const expected = expectedOf(stage, tempo, unit)
+      const expected = stage.usualMs === undefined ? expectedByWeight(stage, stages) : stage.usualMs * tempo
       const rest = stage.state === 'running' ? stage.remaining(now, expected) : expected
       if (rest === undefined) return undefined
       if (stage.state === 'running') running = Math.max(running, rest)
@@ -125,12 +125,6 @@ export class Eta {
   }
 }
 
-/** How long it takes in all, by what is usual or, failing that, by its weight. */
-function expectedOf ({ usualMs, weight }: Stage, tempo: number, unit: number | undefined): number | undefined {
-  if (usualMs !== undefined) return usualMs * tempo
-  return unit === undefined ? undefined : unit * weight
-}
-
 /** How many times as long as usual this workflow takes, by what was measured of the stages whose usual duration is known. */
 function tempoOf (stages: readonly Stage[]): number {
   let [took, usual, whole] = [0, 0, 0]
@@ -143,11 +137,14 @@ function tempoOf (stages: readonly Stage[]): number {
   return whole === 0 ? 1 : (took + TEMPO_TRUST * whole) / (usual + TEMPO_TRUST * whole)
 }
 
-/** What a weight of 1 stands for, in milliseconds: by what was measured or, as long as that is nothing, by what is usual. */
-function unitOf (stages: readonly Stage[]): number | undefined {
-  return ratio(stages, ({ evidence }) => evidence) ?? ratio(stages, ({ usualMs }) => usualMs === undefined ? undefined : { ms: usualMs, share: 1 })
+/** How long a stage takes by its weight: as the others do, by what was measured of them or, as long as that is nothing, by what is usual. */
+function expectedByWeight (stage: Stage, stages: readonly Stage[]): number | undefined {
+  const others = stages.filter((other) => other !== stage)
+  const unit = ratio(others, ({ evidence }) => evidence) ?? ratio(others, ({ usualMs }) => usualMs === undefined ? undefined : { ms: usualMs, share: 1 })
+  return unit === undefined ? undefined : unit * stage.weight
 }
 
+/** How long a weight of 1 takes, in milliseconds. */
 function ratio (stages: readonly Stage[], evidenceOf: (stage: Stage) => Evidence | undefined): number | undefined {
   let [took, weight] = [0, 0]
   for (const stage of stages) {
