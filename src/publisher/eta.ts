@@ -11,12 +11,8 @@ import type { TypicalDuration } from './durations.js'
 const LONG_MEMORY = 1
 /** … and by this one in what was measured lately … */
 const SHORT_MEMORY = 0.1
-/**
- * … which is believed by as much as its deviation squared is more than so many times what chance explains. 1 follows a pace
- * that has changed a little sooner; where it has not, more is taken for a change that is none (of the recorded runs, the one
- * whose items differ most is then foretold to within a fifth in 84 instead of 93 % of its second half).
- */
-const DOUBT = 2
+/** … which is believed so far as it deviates by more than chance explains, times this. Less follows a change sooner, and chance. */
+const DOUBT = 3
 /** What a stage usually takes counts as much as this share of it, measured … */
 const TRUST = 0.5
 /** … and a third of that for each further share of the stage that was measured: at half of it, next to nothing. */
@@ -232,13 +228,14 @@ class Stage {
    */
   remaining (now: number, expected: number | undefined): number | undefined {
     if (expected === undefined && !this.#isMeasured) return undefined
-    const trust = TRUST * Math.exp(-this.#fraction / TRUST_MEMORY)
-    const usual = expected === undefined ? { share: 0, ms: 0, gap: 0 } : { share: trust, ms: trust * expected, gap: expected / (this.#items ?? 1) }
-    const { share: measured, gaps, squares } = this.#inAll
-    const share = measured + usual.share
-    const pace = (measured * this.#pace + usual.ms) / share
+    const usual = expected ?? 0
+    const trust = expected === undefined ? 0 : TRUST * Math.exp(-this.#fraction / TRUST_MEMORY)
+    const { gained, gaps, gapsSquared } = this.#inAll
+    const share = gained + trust
+    const pace = (gained * this.#pace + trust * usual) / share
     const left = 1 - this.#fraction
-    const usualGap = pace > 0 ? (squares + usual.ms * usual.gap) / (gaps + usual.ms) : 0
+    // Known beforehand is a report of all of it, since nobody has promised others.
+    const usualGap = pace > 0 ? (gapsSquared + trust * usual ** 2) / (gaps + trust * usual) : 0
     const gap = Math.min(pace * left, usualGap)
     const waited = Math.max(0, now - this.#reportedAt)
     const untilReport = restOf(gap, waited)
@@ -252,7 +249,7 @@ class Stage {
     const [lately, inAll] = [this.#lately, this.#inAll]
     if (inAll.gaps === 0) return 0
     const change = lately.pace / inAll.pace - 1
-    const doubtful = DOUBT * inAll.typicalGain / (2 * SHORT_MEMORY)
+    const doubtful = DOUBT * inAll.variance / (2 * SHORT_MEMORY)
     return change ** 2 > doubtful ? inAll.pace * (1 + change - doubtful / change) : inAll.pace
   }
 
@@ -264,11 +261,12 @@ class Stage {
 /** Sums over reports, which weigh less the more progress was made since. */
 class Reports {
   readonly #memory: number
-  /** The progress. */
-  share = 0
-  /** The time that passed before each, in milliseconds, and its square. */
+  /** Of the progress that each brought, the milliseconds that passed before it, and the products of both. */
+  gained = 0
   gaps = 0
-  squares = 0
+  gapsSquared = 0
+  #gainedSquared = 0
+  #products = 0
 
   /** @param memory so much progress later, a report weighs 1/e. */
   constructor (memory: number) {
@@ -277,20 +275,29 @@ class Reports {
 
   /** How many milliseconds the whole stage takes. */
   get pace (): number {
-    return this.gaps / this.share
+    return this.gaps / this.gained
   }
 
-  /** How much progress the report brings that a random moment waits for; the variance of the pace, relative and per progress, is no more. */
+  /** How much progress the report brings that a random moment waits for. */
   get typicalGain (): number {
-    return this.share * this.squares / this.gaps ** 2
+    return this.gained * this.gapsSquared / this.gaps ** 2
+  }
+
+  /** The variance, in relation to the pace, of the pace of progress that is measured; of so much progress, as many times less. */
+  get variance (): number {
+    const { pace } = this
+    const deviations = this.gapsSquared - 2 * pace * this.#products + pace ** 2 * this.#gainedSquared
+    return Math.max(0, deviations) * this.gained / this.gaps ** 2 // By rounding, less than 0.
   }
 
   add (gained: number, gap: number): void {
     const kept = Math.exp(-gained / this.#memory)
     const weight = this.#memory * (1 - kept) / gained // The mean over the progress just made, of which the first lies back already.
-    this.share = this.share * kept + gained * weight
-    this.gaps = this.gaps * kept + gap * weight
-    this.squares = this.squares * kept + gap * gap * weight
+    this.gained = this.gained * kept + weight * gained
+    this.gaps = this.gaps * kept + weight * gap
+    this.gapsSquared = this.gapsSquared * kept + weight * gap ** 2
+    this.#gainedSquared = this.#gainedSquared * kept + weight * gained ** 2
+    this.#products = this.#products * kept + weight * gained * gap
   }
 }
 
