@@ -136,6 +136,7 @@ t.test('a stage that runs', async (t) => {
       t.strictSame(said, said.toSorted((a, b) => a - b), `after ${reports} reports: ${said.join()}`)
       t.ok(said[0]! > 0 && said.at(-1)! > 15_000)
     }
+    t.ok(steady(50).remainingMs(65_000)! > 60_000, 'half of the work has taken 65 s by now')
   })
 
   t.test('that has done all of its work, but is not completed, does so, too', async (t) => {
@@ -182,6 +183,11 @@ t.test('a stage that runs', async (t) => {
     const eta = new Eta(one, usually({ parse: 10 * SECOND }))
     eta.started('parse', SECOND)
     t.strictSame([1, 5, 10, 11, 21, 61].map((s) => eta.remainingMs(s * SECOND)), [10_000, 6_000, 1_000, 650, 3_650, 15_650])
+  })
+
+  t.test('that usually takes no time is over at once, or nobody knows when', async (t) => {
+    const eta = steady(0, usually({ parse: 0 }))
+    t.strictSame([0, 1_000, 10_000].map((now) => eta.remainingMs(now)), [0, 300, 3_000])
   })
 
   t.test('is expected by its items, where they are known and how long one takes', async (t) => {

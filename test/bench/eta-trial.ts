@@ -26,7 +26,7 @@ export interface EtaTrial {
   readonly claim: number | undefined
   readonly withinByAverage: number
   readonly withinByExpectation: number | undefined
-  /** Whether no more was claimed. */
+  /** Whether no more is claimed. */
   readonly sound: boolean
   readonly notes: readonly string[]
 }
