@@ -1,3 +1,4 @@
+import { Repeats } from '../../src/client/repeats.js'
 import type { Instance } from './instance.js'
 import { ModelSocket } from './socket.js'
 
@@ -20,9 +21,12 @@ export interface ToldGap {
 export class Client {
   readonly merchantId: string
   readonly received: Received[] = []
+  /** What of it our own client would take for a repeat, and hand out to nobody. */
+  readonly repeats = new Set<Received>()
   readonly gaps: ToldGap[] = []
   /** The cursors that it came with, connection by connection. */
   readonly cursors: Array<string | undefined> = []
+  readonly #repeats = new Repeats()
   #instance: Instance | undefined
   #socket: ModelSocket | undefined
   #written: Array<{ readonly at: number, readonly aheadMs: number, readonly text: string }> = []
@@ -78,13 +82,19 @@ export class Client {
       else if (line.startsWith('data: ')) data = line.slice(6)
     }
     if (id !== undefined) this.#lastEventId = id
-    if (data === undefined || event === undefined || event === 'close') return
+    if (data === undefined || event === 'close') return
+    if (event === undefined) {
+      if (this.cursors.at(-1) !== undefined) this.#repeats.resumed(id!, (JSON.parse(data) as { timestamp: number }).timestamp)
+      return
+    }
     const instance = this.#instance!
     if (event === 'gap') {
       const { reason, from, to } = JSON.parse(data) as { reason: string, from: number, to: number }
       this.gaps.push({ reason, from: from - aheadMs, to: to - aheadMs, after: this.received.length })
       return
     }
-    this.received.push({ serial: instance.serialOf(Number(id!.split('.')[0]), data), connection: this.connection })
+    const received = { serial: instance.serialOf(Number(id!.split('.')[0]), data), connection: this.connection }
+    this.received.push(received)
+    if (this.#repeats.has(id!)) this.repeats.add(received)
   }
 }

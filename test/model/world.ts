@@ -39,6 +39,8 @@ export interface Tally {
   readonly outcomes: Partial<Record<ResumeOutcome, number>>
   readonly gaps: Partial<Record<GapReason, number>>
   repeated: number
+  /** Of these, by our own client. */
+  dropped: number
   lost: number
   received: number
 }
@@ -161,6 +163,7 @@ export class World {
   #audit (): void {
     this.#auditLosses()
     this.#auditOrder()
+    this.#auditRepeats()
   }
 
   /** What the client was never sent lies in a gap that it was told of, before anything that was published later. */
@@ -194,6 +197,21 @@ export class World {
       }
       if (!first.has(event.serial)) first.set(event.serial, event.connection)
       last = event
+    }
+  }
+
+  /** Our own client drops nothing that it has not had, but for what looks like that. */
+  #auditRepeats (): void {
+    const { received, repeats } = this.client
+    const had = new Set<number>()
+    for (const event of received) {
+      if (!repeats.has(event)) {
+        had.add(event.serial)
+        continue
+      }
+      this.#tally.dropped++
+      const isLike = ({ serial }: Received) => this.#published[serial]!.label === this.#published[event.serial]!.label
+      if (!had.has(event.serial) && (this.#published[event.serial]!.label === undefined || !received.slice(0, received.indexOf(event)).some(isLike))) throw new Error(`dropped: ${event.serial}; ${this.#story()}`)
     }
   }
 
