@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { EventSource } from 'eventsource'
 import t, { type Test } from 'tap'
 import { Arrivals } from './helpers/arrivals.js'
-import { listenTo } from './helpers/listener.js'
+import { subscribeTo } from './helpers/subscriber.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service } from './helpers/service.js'
 
@@ -98,7 +98,7 @@ t.test('the worker: compiled, run, and seen by an EventSource at each of two ins
 
 t.test('redis-cli', async (t) => {
   const redis = await TestRedis.start(t)
-  const heard = await listenTo(t, redis)
+  const heard = await subscribeTo(t, redis)
   await run('bash', ['-euc', await blockOf('sh redis-cli')], { env: { ...process.env, REDIS_URL: redis.url } })
   await heard.count(4)
   t.match(heard.all, ['stage', 'progress', 'completion', 'error'].map((type) => ({ channel: `merchant:TEST:${type}`, event: { type, timestamp: Number } })))

@@ -3,7 +3,7 @@ import { Redis as Redis5 } from 'ioredis5'
 import t, { type Test } from 'tap'
 import { MerchantPublisher, type CommonOptions, type PublisherOptions } from '../src/publisher/index.js'
 import type { Arrivals } from './helpers/arrivals.js'
-import { listenTo, type Heard } from './helpers/listener.js'
+import { subscribeTo, type Heard } from './helpers/subscriber.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service } from './helpers/service.js'
 
@@ -39,7 +39,7 @@ const steps = (count: number) => Array.from({ length: count }, (_, n) => `step $
 for (const [name, make] of Object.entries(transports)) {
   t.test(`by ${name}`, async (t) => {
     const redis = await TestRedis.start(t)
-    const heard = await listenTo(t, redis)
+    const heard = await subscribeTo(t, redis)
     const target = await make(t, redis.url)
 
     t.test('the four events go to the channel of their type, stamped where they have no timestamp', async (t) => {
@@ -108,7 +108,7 @@ for (const [name, make] of Object.entries(transports)) {
       await redis.kill()
       const meanwhile = [1, 2, 3].map(async (n) => publisher.progress('TEST', step(n)))
       await redis.start()
-      const listening = await listenTo(t, redis)
+      const listening = await subscribeTo(t, redis)
       t.strictSame(await Promise.all(meanwhile), [{ ok: true }, { ok: true }, { ok: true }])
       await publisher.progress('TEST', step(4))
       await listening.first(({ event }) => event.message === 'step 4')

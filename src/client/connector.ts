@@ -129,11 +129,10 @@ export class Connector {
     const { url: base, getToken, getTicket, credentials, owner } = this.#options
     const asked: CredentialRequest = { refused: this.#refused, signal }
     const url = new URL(base)
-    const token = await getToken?.(asked)
-    const ticket = await getTicket?.(asked)
-    if (ticket !== undefined) url.searchParams.set('ticket', ticket)
+    const credential = await (getToken ?? getTicket)?.(asked)
+    if (getTicket !== undefined) url.searchParams.set('ticket', String(credential))
     if (this.#lastEventId !== undefined) url.searchParams.set('lastEventId', this.#lastEventId)
-    return { url: url.href, credentials, names: [...owner.names], ...(token !== undefined && { token }) }
+    return { url: url.href, credentials, names: [...owner.names], token: getToken && credential }
   }
 
   #open (request: StreamRequest, signal: AbortSignal): void {

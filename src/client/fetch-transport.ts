@@ -55,9 +55,9 @@ async function read (fetch: Fetch, { url, token, credentials }: StreamRequest, o
   const reader = answer.body.getReader()
   const text = new TextDecoder()
   const parser = createParser({
-    onId: (id) => { if (!signal.aborted) observer.moved(id) },
-    onRetry: (ms) => { if (!signal.aborted) observer.retry(ms) },
-    onEvent: ({ event = 'message', data, id }) => { if (!signal.aborted) observer.event({ name: event, data, id }) },
+    onId: (id) => { observer.moved(id) },
+    onRetry: (ms) => { observer.retry(ms) },
+    onEvent: ({ event = 'message', data, id }) => { observer.event({ name: event, data, id }) },
   })
   for (;;) {
     const { done, value } = await reader.read()

@@ -9,8 +9,8 @@ import type { RealtimeError } from './errors.js'
 export interface StreamRequest {
   /** With all that belongs into the query: merchant, topics, ticket, and the cursor of a client that comes back. */
   readonly url: string
-  /** For `Authorization: Bearer`; absent where the query or a cookie says who the client is. */
-  readonly token?: string
+  /** For `Authorization: Bearer`; `undefined` where the query or a cookie says who the client is. */
+  readonly token: string | undefined
   readonly credentials: RequestMode
   /** The names of the events that somebody listens to. */
   readonly names: readonly string[]
@@ -28,7 +28,7 @@ export interface StreamEvent {
   readonly id: string | undefined
 }
 
-/** Who is told of what comes. Never before `connect` has returned, and of nothing after `ended`. */
+/** Who is told of what comes. Never before `connect` has returned; what is told after the end, or a close, is not heeded. */
 export interface StreamObserver {
   /** Bytes came, whatever they say. */
   alive (): void
@@ -37,7 +37,7 @@ export interface StreamObserver {
   /** So long the service asks to wait before a reconnect, in milliseconds. */
   retry (ms: number): void
   event (event: StreamEvent): void
-  /** It is over, or never was, for this reason; not told when it was {@link Connection.close} that ended it. */
+  /** It is over, or never was, for this reason. */
   ended (error: RealtimeError): void
 }
 
