@@ -1,7 +1,8 @@
 import { once } from 'node:events'
+import { EventSource } from 'eventsource'
 import FakeTimers, { type Clock } from '@sinonjs/fake-timers'
 import t, { type Test } from 'tap'
-import { createRealtimeClient, fetchTransport, type CredentialRequest, type RealtimeOptions } from '../src/client/index.js'
+import { createRealtimeClient, eventSourceTransport, fetchTransport, type CredentialRequest, type RealtimeOptions } from '../src/client/index.js'
 import { Listener } from './helpers/listener.js'
 import { Script, greeting, type Asked } from './helpers/script.js'
 
@@ -93,7 +94,7 @@ t.test('options that cannot work are refused', async (t) => {
   const getToken = () => 'token'
   t.throws(() => createRealtimeClient({ url: '/no-page-here' }), TypeError)
   t.throws(() => createRealtimeClient({ url: URL_, getToken, getTicket: getToken }), new TypeError('give getToken or getTicket, not both'))
-  t.throws(() => createRealtimeClient({ url: URL_, getToken, transport: 'eventsource' }), new TypeError('this transport sends no token: give getTicket instead of getToken'))
+  t.throws(() => createRealtimeClient({ url: URL_, getToken, transport: eventSourceTransport(EventSource) }), new TypeError('this transport sends no token: give getTicket instead of getToken'))
 })
 
 t.test('it is open when the service has greeted it, and not before', async (t) => {

@@ -11,7 +11,7 @@ export interface SourceEvent {
 /** The platform's EventSource, or another one that is made like it. */
 export type EventSourceClass = new (url: string, init: { withCredentials: boolean }) => {
   readonly readyState: number
-  addEventListener (name: string, listener: (event: never) => void): void
+  addEventListener (name: string, listener: (event: SourceEvent) => void): void
   close (): void
 }
 
@@ -24,14 +24,15 @@ const NAMES = ['message', 'error', 'gap', 'close', 'progress', 'stage', 'complet
  * What EventSource shows to a page: no status, no heartbeat, no header, no event of a name that nobody has asked for. So
  * an end is an end, whatever it comes from; an idle client's cursor is that of its last event; and a dead connection is
  * noticed by whoever made the EventSource, if at all. It comes back by the client's own rules, not by its own.
+ * @throws {TypeError} where none is given, and the platform has none.
  */
-export function eventSourceTransport (EventSource?: EventSourceClass): Transport {
+export function eventSourceTransport (EventSource = (globalThis as { EventSource?: EventSourceClass }).EventSource): Transport {
+  if (EventSource === undefined) throw new TypeError('there is no EventSource here')
   return {
     heartbeats: false,
     tokens: false,
     connect ({ url, credentials, names }, observer) {
-      const Source = EventSource ?? (globalThis as { EventSource?: EventSourceClass }).EventSource!
-      const source = new Source(url, { withCredentials: credentials === 'include' })
+      const source = new EventSource(url, { withCredentials: credentials === 'include' })
       const heard = new Set<string>()
       let lastEventId: string | undefined
       const onEvent = ({ type: name, data, lastEventId: last }: SourceEvent) => {
@@ -45,7 +46,7 @@ export function eventSourceTransport (EventSource?: EventSourceClass): Transport
           return
         }
         observer.alive()
-        const id = last === null || last === '' || last === lastEventId ? undefined : last
+        const id = last === lastEventId ? undefined : last || undefined
         if (id !== undefined) observer.moved(lastEventId = id)
         observer.event({ name, data, id })
       }
