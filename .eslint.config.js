@@ -14,6 +14,7 @@ const doors = [
   { from: './node_modules/ioredis', target: ['./src/*.ts', './src/!(broker|publisher)/**', './src/broker/!(redis).ts'] },
   { from: './node_modules/prom-client', target: ['./src/!(metrics).ts', './src/*/**'] },
   { from: './node_modules/eventsource-parser', target: ['./src/*.ts', './src/!(client)/**'] },
+  { from: ['./node_modules/commander', './node_modules/log-update'], target: ['./src/*.ts', './src/!(cli)/**'] },
 ]
 
 /** Each room may import from the rooms after it on a message's way, from none before it. */
@@ -27,7 +28,11 @@ const rooms = [
   { target: ['./src/*.ts', './src/!(publisher|cli|demo)/**'], from: './src/publisher' },
   // Of the service, what runs in a browser knows the types of message.ts only; the service knows nothing of it.
   { target: './src/client', from: './src', except: ['./client', './message.ts'] },
-  { target: ['./src/*.ts', './src/!(client|demo)/**'], from: './src/client' },
+  { target: ['./src/*.ts', './src/!(client|demo|cli)/**'], from: './src/client' },
+  // The command line does what any program could do that installs the package; nobody needs it.
+  { target: './src/cli', from: './src', except: ['./cli', './publisher', './client', './demo', './message.ts'] },
+  { target: ['./src/*.ts', './src/!(cli)/**'], from: './src/cli' },
+  { target: './src/demo', from: './src', except: ['./demo', './publisher', './client', './message.ts'] },
   { target: ['./src/message.ts', './src/errors.ts', './src/log.ts', './src/config.ts'], from: ['./src/app.ts', './src/server.ts', './src/fanout', './src/broker', './src/auth', './src/routes', './src/metrics.ts'] },
 ]
 
