@@ -9,7 +9,7 @@ export interface Heard {
   readonly data: Readonly<Record<string, unknown>>
   /** The JSON text. */
   readonly raw: string
-  /** By our clock, in Unix milliseconds. */
+  /** When, by our clock, in Unix milliseconds. */
   readonly at: number
 }
 
@@ -40,6 +40,7 @@ export type Entry =
 const MOST_RUNNING = 1_000
 /** So many that have ended are known, to tell what comes late of them from a new beginning. */
 const MOST_ENDED = 1_000
+const OLD_MS = 5_000
 
 export class Board {
   readonly #running = new Map<string, Order>()
@@ -82,6 +83,14 @@ export class Board {
     else this.#failed++
     return { kind: 'order', order }
   }
+}
+
+/**
+ * When an event happened: now, if it is new. The publisher's clock may be another than ours, and so is believed only of what
+ * is older than that could explain, as what is replayed is.
+ */
+export function happenedAt ({ timestamp }: Heard['data'], now: number): number {
+  return typeof timestamp === 'number' && timestamp < now - OLD_MS ? timestamp : now
 }
 
 /** What an event changes. */

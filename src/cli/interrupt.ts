@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { EXIT } from './failure.js'
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
@@ -6,7 +5,6 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 /** Aborted by Ctrl-C, or SIGTERM: a command that has asked for this ends by itself, and at once if asked twice. */
 export function interruption (): AbortSignal {
   const controller = new AbortController()
-  setMaxListeners(0, controller.signal)
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(EXIT.interrupted)

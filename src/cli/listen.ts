@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Option, type Command } from 'commander'
 import { createRealtimeClient, type CloseEvent, type RealtimeClient } from '../client/index.js'
 import { isMerchantId } from '../message.js'
@@ -7,7 +8,7 @@ import { interruption } from './interrupt.js'
 import { JsonLines } from './json-lines.js'
 import { Live } from './live.js'
 import { whole } from './numbers.js'
-import { DEFAULT_URL, urlOption } from './target.js'
+import { checkCredential, DEFAULT_URL, urlOption } from './target.js'
 import { Terminal } from './terminal.js'
 
 interface ListenOptions {
@@ -53,6 +54,7 @@ async function listen (command: Command, options: ListenOptions): Promise<void> 
   const base = options.url || DEFAULT_URL
   const merchants: ReadonlyArray<string | undefined> = merchant.length > 0 ? [...new Set(merchant)] : [undefined]
   if (merchant.length === 0 && !token) command.error('error: say whom to listen to: --merchant <id>, or --token <token>')
+  checkCredential(command, '--token', token)
   const wrong = merchant.find((id) => !isMerchantId(id))
   if (wrong !== undefined) command.error('error: --merchant takes 1–128 of A–Z a–z 0–9 . _ -, a letter or digit first')
   if (!/^https?:\/\/[^/]/.test(base) || !URL.canParse(base)) command.error('error: --url takes the URL of the service, such as https://realtime.example.com')
@@ -69,7 +71,8 @@ async function listen (command: Command, options: ListenOptions): Promise<void> 
   }))
   try {
     await Promise.race([
-      new Promise<void>((resolve) => { interrupted.addEventListener('abort', () => { resolve() }) }),
+      once(interrupted, 'abort'),
+      new Promise((resolve) => { process.stdout.on('error', resolve) }),
       ...clients.map(async (client, i) => heard(client, merchants[i], audience)),
     ])
   } finally {
@@ -92,7 +95,7 @@ async function heard (client: RealtimeClient, merchantId: string | undefined, au
     client.subscribe(() => {
       const { state, error } = client
       audience.connection(merchantId, state)
-      if (state === 'closed') reject(new Failure(error === undefined ? `the service ended the stream for good: ${last?.reason}` : `no stream: ${[error.status, error.code].filter(Boolean).join(' ')}: ${error.message}`))
+      if (state === 'closed') reject(new Failure(error === undefined ? `the service ended the stream for good: ${last!.reason}` : `no stream: ${[error.status, error.code].filter(Boolean).join(' ')}: ${error.message}`))
     })
   })
 }

@@ -1,6 +1,6 @@
 import type { CloseEvent, ConnectionState, EventInfo, GapEvent, RealtimeError } from '../client/index.js'
 import { reasonOf, type Audience } from './audience.js'
-import { Board } from './board.js'
+import { Board, happenedAt } from './board.js'
 import { clean } from './cells.js'
 import type { Terminal } from './terminal.js'
 import { boardLines, clock, entryLine, gapLine, statusLine, type Look } from './view.js'
@@ -31,7 +31,7 @@ export class Live implements Audience {
   }
 
   published (merchantId: string | undefined, data: Readonly<Record<string, unknown>>, { name, raw }: EventInfo): void {
-    const entry = this.#board.take({ merchantId, name, data, raw, at: Date.now() })
+    const entry = this.#board.take({ merchantId, name, data, raw, at: happenedAt(data, Date.now()) })
     if (entry !== undefined) this.#kept.push(entryLine(entry, this.#look()))
   }
 
@@ -40,7 +40,7 @@ export class Live implements Audience {
   }
 
   close (merchantId: string | undefined, { reason }: CloseEvent): void {
-    this.#note(merchantId, `the service ends the stream (${reason})`)
+    this.#lost(merchantId, `the service ends the stream (${reason})`)
   }
 
   connection (merchantId: string | undefined, state: ConnectionState): void {
@@ -49,17 +49,20 @@ export class Live implements Audience {
   }
 
   trouble (merchantId: string | undefined, error: RealtimeError): void {
-    const why = reasonOf(error)
-    // It may be the same for hours.
-    if (this.#troubles.get(merchantId) === why) return
-    this.#troubles.set(merchantId, why)
-    this.#note(merchantId, why)
+    this.#lost(merchantId, reasonOf(error))
   }
 
   end (): void {
     clearInterval(this.#timer)
     this.#draw()
     this.#terminal.end()
+  }
+
+  #lost (merchantId: string | undefined, why: string): void {
+    // It may be the same for hours.
+    if (this.#troubles.get(merchantId) === why) return
+    this.#troubles.set(merchantId, why)
+    this.#note(merchantId, why)
   }
 
   #note (merchantId: string | undefined, what: string): void {

@@ -12,7 +12,6 @@ const program = new Command('realtime-fanout')
   .description('Publish events to the clients of a merchant, and listen to them.')
   .version(version)
   .exitOverride()
-  .showHelpAfterError('(--help says more)')
   .configureOutput({ outputError: (text, write) => { write(text.replace(/^error: /, 'realtime-fanout: ')) } })
   .addHelpText('after', `
 Examples:
@@ -25,9 +24,11 @@ addPublish(program)
 addListen(program)
 addSimulate(program)
 
-// Who reads what is printed may have had enough, as `head` has.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : EXIT.failed)
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  // Who reads what is printed may have had enough, as `head` has. What was to be published is, nevertheless.
+  if (code === 'EPIPE') return
+  process.stderr.write(`realtime-fanout: cannot print: ${message}\n`)
+  process.exit(EXIT.failed)
 })
 
 try {

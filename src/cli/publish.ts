@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline'
-import { Argument, InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import type { PublishableEvent, PublishError } from '../publisher/index.js'
 import { Failure } from './failure.js'
 import { number } from './numbers.js'
@@ -55,7 +55,7 @@ Exit codes: 0 published, 1 not (all) published, 2 wrong usage. That it is publis
 export function addPublish (program: Command): void {
   const command = program.command('publish')
     .description('Publish an event to the clients of a merchant.')
-    .addArgument(new Argument('[input]', '`-` reads events from stdin, one JSON object per line').choices(['-']))
+    .argument('[-]', 'reads events from stdin, one JSON object per line', dash)
     .requiredOption('--merchant <id>', 'whose clients')
     .option('--type <type>', 'progress, stage, completion, error, or a name of your own')
     .option('--po <id>', 'the purchase order')
@@ -147,6 +147,11 @@ function messageOf ({ type, progress, stage, status }: Record<string, unknown>):
 function fieldsOf ({ type, po, workflow, progress, message, stage, status, error, confidence, etaMs }: PublishOptions): Partial<Record<Field, unknown>> {
   const all: Record<Field, unknown> = { type, poId: po, workflowId: workflow, progress, message, stage, status, error, confidence, etaMs }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+function dash (text: string): '-' {
+  if (text !== '-') throw new InvalidArgumentError('All is said by options, or by - for stdin.')
+  return text
 }
 
 function jsonObject (text: string): Record<string, unknown> {

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { planOrder, runOrder, type OrderOutcome } from '../demo/order.js'
 import { Random } from '../demo/random.js'
@@ -6,7 +8,6 @@ import { EXIT, Failure } from './failure.js'
 import { interruption } from './interrupt.js'
 import { number, whole } from './numbers.js'
 import { addTarget, openPublisher } from './target.js'
-import { setTimeout as pause } from 'node:timers/promises'
 import { Terminal } from './terminal.js'
 import { duration } from './view.js'
 
@@ -59,6 +60,8 @@ async function simulate (command: Command, options: SimulateOptions): Promise<vo
   const ending = new AbortController()
   const interrupted = interruption()
   const signal = AbortSignal.any([ending.signal, interrupted])
+  setMaxListeners(0, signal) // Each order that is under way is one.
+  interrupted.addEventListener('abort', () => { process.stderr.write('realtime-fanout: stopping; again stops at once\n') })
   let trouble: PublishError | undefined
   const publisher = openPublisher(command, {
     onError: (error) => {
@@ -76,7 +79,7 @@ async function simulate (command: Command, options: SimulateOptions): Promise<vo
 
   const { published, failed } = publisher.counts
   const stopped = tally.stopped === 0 ? '' : `, ${tally.stopped} stopped`
-  const lost = failed === 0 ? '' : ` (${failed} more were not)`
+  const lost = failed === 0 ? '' : ` (${failed} were not)`
   process.stdout.write(`${tally.started} orders: ${tally.completed} completed, ${tally.failed} failed${stopped}; ${published} events published${lost} in ${duration(performance.now() - startedAt)} (--seed ${options.seed})\n`)
   if (trouble !== undefined) throw new Failure(`not published: ${trouble.message}`)
   if (interrupted.aborted) process.exitCode = EXIT.interrupted

@@ -1,9 +1,13 @@
 import { Option, type Command } from 'commander'
 import { MerchantPublisher, PublishError, type CommonOptions, type PublisherOptions } from '../publisher/index.js'
-import { EXIT } from './failure.js'
 
 /** The service in development. */
 export const DEFAULT_URL = 'http://localhost:3001'
+
+/** What an `Authorization` can carry. What was given is not shown. */
+export function checkCredential (command: Command, flag: string, value: string | undefined): void {
+  if (value && !/^[\x21-\x7e]+$/.test(value)) command.error(`error: ${flag} takes no white space, nor what is not ASCII`)
+}
 
 export const urlOption = () => new Option('--url <url>', `the service (default: ${DEFAULT_URL})`).env('REALTIME_URL')
 
@@ -31,7 +35,8 @@ export function addTarget (command: Command): Command {
 export function openPublisher (command: Command, common: CommonOptions): MerchantPublisher {
   const { redis, url, key, prefix } = command.opts<TargetOptions>()
   const typed = (name: keyof TargetOptions) => command.getOptionValueSource(name) === 'cli'
-  if (typed('redis') && typed('url')) command.error('error: --redis and --url are two ways; take one', { exitCode: EXIT.usage })
+  if (typed('redis') && typed('url')) command.error('error: --redis and --url are two ways; take one')
+  checkCredential(command, '--key', key)
   const byRedis = Boolean(redis) && !typed('url') && (typed('redis') || !url)
   const options: PublisherOptions = byRedis
     ? { ...common, redis: redis!, ...(prefix && { channelPrefix: prefix }) }
@@ -44,6 +49,6 @@ export function openPublisher (command: Command, common: CommonOptions): Merchan
     // What was given is not shown: it may hold a password.
     return command.error(byRedis
       ? 'error: --redis takes the URL of a Redis, such as redis://localhost:6379'
-      : 'error: --url takes the URL of the service, such as https://realtime.example.com', { exitCode: EXIT.usage })
+      : 'error: --url takes the URL of the service, such as https://realtime.example.com')
   }
 }

@@ -13,11 +13,11 @@ export class Terminal {
   constructor (stream: WriteStream) {
     this.#stream = stream
     this.paint = stream.hasColors() ? (format, text) => styleText(format, text, { validateStream: false }) : (_, text) => text
-    const own = this.size.bind(this)
+    const size = () => this.size()
     // A pseudo-terminal that nobody has given a size says 0, which is drawn as nothing.
     this.#update = createLogUpdate(Object.create(stream, {
-      columns: { get: () => own().columns },
-      rows: { get: () => own().rows },
+      columns: { get: () => size().columns },
+      rows: { get: () => size().rows },
       write: { value: stream.write.bind(stream) },
     }) as WriteStream)
   }

@@ -1,7 +1,7 @@
 import type { styleText } from 'node:util'
 import type { ConnectionState, GapEvent } from '../client/index.js'
 import type { Board, Entry, Order, OrderState } from './board.js'
-import { clean, cutTo, fit } from './cells.js'
+import { cellsOf, clean, cutTo, fit } from './cells.js'
 
 /*
  * A board as lines of text, of a given width. Colour is decoration: each state has a mark and words of its own.
@@ -48,10 +48,12 @@ export function orderLine (order: Order, { columns, now, paint, merchants }: Loo
     `${Math.floor(progress)}%`.padStart(4),
     widths.time > 0 && fit(timeOf(order, now), widths.time),
     widths.stage > 0 && fit(clean(stage), widths.stage),
-    // Why it failed is told in full, however many lines that takes.
-    state === 'failed' ? paint('red', clean(message)) : widths.message > 0 && paint('dim', cutTo(clean(message), widths.message)),
   ]
-  return parts.filter((part) => part !== false).join(' ').trimEnd()
+  const line = parts.filter((part) => part !== false).join(' ')
+  const said = clean(message)
+  // Why it failed is told in full, however many lines that takes.
+  if (state === 'failed') return `${line.trimEnd()}${cellsOf(said) > widths.message ? '\n  ' : ' '}${paint(format, said)}`
+  return widths.message === 0 ? line.trimEnd() : `${line} ${paint('dim', cutTo(said, widths.message))}`
 }
 
 /** What stays, as it is written once. */
