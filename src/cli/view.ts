@@ -52,7 +52,7 @@ export function orderLine (order: Order, { columns, now, paint, merchants }: Loo
   const line = parts.filter((part) => part !== false).join(' ')
   const said = clean(message)
   // Why it failed is told in full, however many lines that takes.
-  if (state === 'failed') return `${line.trimEnd()}${cellsOf(said) > widths.message ? '\n  ' : ' '}${paint(format, said)}`
+  if (state === 'failed') return `${cellsOf(said) > widths.message ? `${line.trimEnd()}\n ` : line} ${paint(format, said)}`
   return widths.message === 0 ? line.trimEnd() : `${line} ${paint('dim', cutTo(said, widths.message))}`
 }
 
