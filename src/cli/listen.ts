@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { Option, type Command } from 'commander'
 import { createRealtimeClient, type CloseEvent, type RealtimeClient } from '../client/index.js'
-import { isMerchantId } from '../message.js'
 import type { Audience } from './audience.js'
 import { Failure } from './failure.js'
 import { interruption } from './interrupt.js'
@@ -9,7 +8,6 @@ import { JsonLines } from './json-lines.js'
 import { Live } from './live.js'
 import { whole } from './numbers.js'
 import { checkCredential, DEFAULT_URL, urlOption } from './target.js'
-import { Terminal } from './terminal.js'
 
 interface ListenOptions {
   readonly merchant?: readonly string[]
@@ -55,14 +53,12 @@ async function listen (command: Command, options: ListenOptions): Promise<void> 
   const merchants: ReadonlyArray<string | undefined> = merchant.length > 0 ? [...new Set(merchant)] : [undefined]
   if (merchant.length === 0 && !token) command.error('error: say whom to listen to: --merchant <id>, or --token <token>')
   checkCredential(command, '--token', token)
-  const wrong = merchant.find((id) => !isMerchantId(id))
-  if (wrong !== undefined) command.error('error: --merchant takes 1–128 of A–Z a–z 0–9 . _ -, a letter or digit first')
   if (!/^https?:\/\/[^/]/.test(base) || !URL.canParse(base)) command.error('error: --url takes the URL of the service, such as https://realtime.example.com')
 
   const url = new URL('api/realtime/events', base.replace(/\/?$/, '/'))
   if (replay !== undefined) url.searchParams.set('replay', String(replay))
   const interrupted = interruption()
-  const audience = process.stdout.isTTY ? new Live(new Terminal(process.stdout), base, merchants) : new JsonLines(process.stdout)
+  const audience = await audienceOf(base, merchants)
   const clients = merchants.map((merchantId) => createRealtimeClient({
     url: url.href,
     merchantId,
@@ -76,9 +72,16 @@ async function listen (command: Command, options: ListenOptions): Promise<void> 
       ...clients.map(async (client, i) => heard(client, merchants[i], audience)),
     ])
   } finally {
-    for (const client of clients) client.close()
     audience.end()
+    for (const client of clients) client.close()
   }
+}
+
+/** What draws is loaded only for who looks at it. */
+async function audienceOf (url: string, merchants: ReadonlyArray<string | undefined>): Promise<Audience> {
+  if (!process.stdout.isTTY) return new JsonLines(process.stdout)
+  const { Terminal } = await import('./terminal.js')
+  return new Live(new Terminal(process.stdout), url, merchants)
 }
 
 /** Shows what a client hears; rejects when it is given up. */
@@ -95,7 +98,8 @@ async function heard (client: RealtimeClient, merchantId: string | undefined, au
     client.subscribe(() => {
       const { state, error } = client
       audience.connection(merchantId, state)
-      if (state === 'closed') reject(new Failure(error === undefined ? `the service ended the stream for good: ${last!.reason}` : `no stream: ${[error.status, error.code].filter(Boolean).join(' ')}: ${error.message}`))
+      if (error !== undefined) reject(new Failure(`no stream: ${error.status} ${error.code}: ${error.message}`))
+      else if (last?.reconnect === false) reject(new Failure(`the service ended the stream for good: ${last.reason}`))
     })
   })
 }

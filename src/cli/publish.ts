@@ -75,7 +75,7 @@ export function addPublish (program: Command): void {
 
 async function publishOne (command: Command, options: PublishOptions): Promise<void> {
   const event = eventOf(options)
-  const publisher = openPublisher(command, { bridgeMs: BRIDGE_MS, onError: toldByResult })
+  const publisher = await openPublisher(command, { bridgeMs: BRIDGE_MS, onError: toldByResult })
   const published = await publisher.publish(options.merchant, event)
   await publisher.close()
   if (!published.ok) throw new Failure(`not published: ${said(published.error)}`)
@@ -87,7 +87,7 @@ async function publishLines (command: Command, options: PublishOptions): Promise
   const given = Object.keys(fieldsOf(options)).map((field) => FLAGS[field as Field])
   if (options.data !== undefined) given.push('--data' as never)
   if (given.length > 0) command.error(`error: with - the events say it all; ${given.join(', ')} cannot be given`)
-  const publisher = openPublisher(command, { bridgeMs: BRIDGE_MS, onError: toldByResult })
+  const publisher = await openPublisher(command, { bridgeMs: BRIDGE_MS, onError: toldByResult })
   let [line, failed] = [0, 0]
   const fail = (at: number, why: string) => {
     failed++

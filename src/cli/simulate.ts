@@ -3,12 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { planOrder, runOrder, type OrderOutcome } from '../demo/order.js'
 import { Random } from '../demo/random.js'
-import { MemoryDurations, type MerchantPublisher, type PublishError } from '../publisher/index.js'
+import type { DurationStore, MerchantPublisher, PublishError } from '../publisher/index.js'
 import { EXIT, Failure } from './failure.js'
 import { interruption } from './interrupt.js'
 import { number, whole } from './numbers.js'
 import { addTarget, openPublisher } from './target.js'
-import { Terminal } from './terminal.js'
 import { duration } from './view.js'
 
 interface SimulateOptions {
@@ -56,6 +55,14 @@ interface Tally extends Record<OrderOutcome | 'stopped', number> {
   started: number
 }
 
+interface Run {
+  readonly publisher: MerchantPublisher
+  readonly durations: DurationStore
+  readonly tally: Tally
+  /** Stops it. */
+  readonly signal: AbortSignal
+}
+
 async function simulate (command: Command, options: SimulateOptions): Promise<void> {
   const ending = new AbortController()
   const interrupted = interruption()
@@ -63,7 +70,7 @@ async function simulate (command: Command, options: SimulateOptions): Promise<vo
   setMaxListeners(0, signal) // Each order that is under way is one.
   interrupted.addEventListener('abort', () => { process.stderr.write('realtime-fanout: stopping; again stops at once\n') })
   let trouble: PublishError | undefined
-  const publisher = openPublisher(command, {
+  const publisher = await openPublisher(command, {
     onError: (error) => {
       trouble = error
       // A target that has never taken anything is a wrong one; one that has may come back.
@@ -71,9 +78,10 @@ async function simulate (command: Command, options: SimulateOptions): Promise<vo
     },
   })
   const tally: Tally = { started: 0, completed: 0, failed: 0, stopped: 0 }
+  const { MemoryDurations } = await import('../publisher/index.js')
   const startedAt = performance.now()
-  const stopShowing = show(tally, publisher, options)
-  await runAll(options, publisher, tally, signal)
+  const stopShowing = await show(tally, publisher, options)
+  await runAll(options, { publisher, durations: new MemoryDurations(), tally, signal })
   await publisher.close()
   stopShowing()
 
@@ -86,9 +94,8 @@ async function simulate (command: Command, options: SimulateOptions): Promise<vo
 }
 
 /** Resolves when all orders have ended, or been stopped. */
-async function runAll ({ merchants, orders, rate, failures, speed, seed }: SimulateOptions, publisher: MerchantPublisher, tally: Tally, signal: AbortSignal): Promise<void> {
+async function runAll ({ merchants, orders, rate, failures, speed, seed }: SimulateOptions, { publisher, durations, tally, signal }: Run): Promise<void> {
   const random = new Random(seed)
-  const durations = new MemoryDurations()
   const wait = async (ms: number) => pause(ms, undefined, { signal })
   const startedAt = performance.now()
   const running = new Set<Promise<void>>()
@@ -112,8 +119,9 @@ async function runAll ({ merchants, orders, rate, failures, speed, seed }: Simul
 }
 
 /** Counts on a terminal while it goes on. */
-function show (tally: Tally, publisher: MerchantPublisher, { orders }: SimulateOptions): () => void {
+async function show (tally: Tally, publisher: MerchantPublisher, { orders }: SimulateOptions): Promise<() => void> {
   if (!process.stdout.isTTY) return () => {}
+  const { Terminal } = await import('./terminal.js')
   const terminal = new Terminal(process.stdout)
   const draw = () => {
     const { started, completed, failed, stopped } = tally
