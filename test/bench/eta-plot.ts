@@ -8,8 +8,8 @@ export interface Plotted {
 
 /* In pixels. */
 const COLUMNS = 4
-const PANEL = { width: 324, height: 210 }
-const PLOT = { left: 48, top: 30, width: 260, height: 130 }
+const PANEL = { width: 340, height: 210 }
+const PLOT = { left: 48, top: 30, width: 272, height: 130 }
 const HEAD = 58
 /** What is said beyond so many times the length of the run is cut off. */
 const CEILING = 1.5
