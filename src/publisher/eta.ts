@@ -1,10 +1,10 @@
 import type { TypicalDuration } from './durations.js'
 
 /*
- * The constants were chosen by simulation: 55 kinds of runs, 30 of each (5 to 2,000 items whose durations vary by 5 to 100 %,
+ * The constants were chosen by simulation: 66 kinds of runs, 30 of each (5 to 500 items whose durations vary by 5 to 100 %,
  * in bursts, at a pace that doubles, halves or drifts, with a stall, silent, in one stage and in five, with history that is
- * right, wrong by a factor of two, or absent). None of them is sharp: half or twice of one changes the mean error by less
- * than a fiftieth; what it trades for what is said with it. The benchmark's scenario `eta` has those kinds that tell most.
+ * right, wrong by a factor of two, or absent). None of them is sharp: half or twice of one changes the mean error by a
+ * fiftieth of itself at most; what it trades for what is said with it. The benchmark's scenario `eta` has those kinds that tell most.
  */
 
 /** Progress that lies back by this share of a stage weighs a third (1/e) in what is measured of it … */
