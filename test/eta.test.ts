@@ -43,7 +43,10 @@ t.test('whatever happens, it says nothing, or a whole number of milliseconds tha
         eta.learn(new Map(Object.entries(happening.typical)))
       } else {
         now = inOrder ? now + Math.abs(happening.at) : happening.at
-        if (happening.what === 'started') eta.started(happening.name, now, happening.items)
+        if (happening.what === 'started') {
+          eta.started(happening.name, now)
+          if (happening.items !== undefined) eta.expect(happening.name, happening.items)
+        }
         else if (happening.what === 'progressed') eta.progressed(happening.name, happening.fraction, now)
         else eta.completed(happening.name, now)
       }
@@ -198,7 +201,8 @@ t.test('a stage that runs', async (t) => {
     t.equal(planned.remainingMs(0), 2_000)
     t.equal(planned.remainingMs(1_000), 1_000, 'nobody has promised that they are reported')
     const told = new Eta(one, typical)
-    told.started('parse', 0, 400)
+    told.started('parse', 0)
+    told.expect('parse', 400)
     t.equal(told.remainingMs(0), 20_000)
   })
 

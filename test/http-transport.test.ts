@@ -73,8 +73,8 @@ t.test('no sooner than it is told', async (t) => {
     t.match(await publisher.progress('a', step(1)), { ok: true })
     t.ok(asked[1]!.at - asked[0]!.at > 500, 'and not after the first back-off')
   }
-  const { asked, publisher } = await answering(t, [{ status: 429, headers: { 'retry-after': '60' } }])
-  t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: 'not sent, for the service answers 429' } }, 'never, where that is after the bridge')
+  const { asked, publisher } = await answering(t, [{ status: 429, headers: { 'retry-after': '86400' } }])
+  t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: 'not sent: the service answers 429' } }, 'never, where that is after the bridge')
   t.match(await publisher.progress('a', step(2)), { ok: false, error: { code: 'RTF_BROKER_AWAY' } })
   t.equal(asked.length, 1)
   const nonsense = await answering(t, [{ status: 503, headers: { 'retry-after': 'soon' } }])
@@ -90,17 +90,65 @@ t.test('what is final is not', async (t) => {
 })
 
 t.test('what one event of a batch is refused for, the others are not', async (t) => {
-  const { asked, publisher } = await answering(t, [{ status: 400 }, { status: 202 }, { status: 413, body: '{"code":"RTF_EVENT_TOO_LARGE","message":"event 0 has more than 10 bytes"}' }, { status: 202 }])
+  const blame = (n: number) => ({ status: 400, body: JSON.stringify({ code: 'RTF_BAD_EVENT', message: `event ${n}: poId is missing` }) })
+  const { asked, publisher } = await answering(t, [blame(1), { ...blame(1), status: 413 }])
   const published = await Promise.all([1, 2, 3].map(async (n) => publisher.progress('a', step(n))))
-  t.match(published, [{ ok: true }, { ok: false, error: { code: 'RTF_REFUSED', message: 'the service refuses it: 413 RTF_EVENT_TOO_LARGE: event 0 has more than 10 bytes' } }, { ok: true }])
-  t.strictSame(asked.map(({ messages }) => messages), [['step 1', 'step 2', 'step 3'], ['step 1'], ['step 2'], ['step 3']])
+  const error = { code: 'RTF_REFUSED', message: 'the service refuses it: 400 RTF_BAD_EVENT: event 1: poId is missing' }
+  t.match(published, [{ ok: true }, { ok: false, error }, { ok: false, error: { message: /413/ } }])
+  t.strictSame(asked.map(({ messages }) => messages), [['step 1', 'step 2', 'step 3'], ['step 1', 'step 3'], ['step 1']])
+
+  const unclear = await answering(t, [{ status: 400 }, blame(7)])
+  for (const _ of [1, 2]) t.match(await Promise.all([1, 2].map(async (n) => unclear.publisher.progress('a', step(n)))), [{ ok: false }, { ok: false }], 'if it is said which')
+  t.equal(unclear.asked.length, 2)
 })
 
-t.test('a service that is not there', async (t) => {
+t.test('what is away for one merchant is not for the others', async (t) => {
+  const publisher = new MerchantPublisher({
+    bridgeMs: 300,
+    onError: () => {},
+    http: { url: 'http://127.0.0.1', fetch: async (url) => new Response(null, { status: String(url).includes('/bad/') ? 500 : 202 }) },
+  })
+  const bad = [1, 2].map(async (n) => publisher.progress('bad', step(n)))
+  const good: Array<Promise<unknown>> = []
+  let over = false
+  void Promise.all(bad).then(() => { over = true })
+  while (!over) {
+    good.push(publisher.progress('good', step(good.length)))
+    await good.at(-2)
+  }
+  t.match(await Promise.all(bad), [{ ok: false, error: { code: 'RTF_BROKER_AWAY' } }, { ok: false }])
+  t.ok((await Promise.all(good)).every((published) => (published as { ok: boolean }).ok))
+  t.match(await publisher.progress('good', step(0)), { ok: true })
+})
+
+t.test('an answer that does not come', async (t) => {
+  let aborted = false
+  const publisher = new MerchantPublisher({
+    bridgeMs: 200,
+    timeoutMs: 100,
+    onError: () => {},
+    http: { url: 'http://127.0.0.1', fetch: async (_url, { signal } = {}) => { signal!.addEventListener('abort', () => { aborted = true }); return new Promise(() => {}) } },
+  })
+  t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: /^not sent: there was no answer within \d+ ms$/ } })
+  t.ok(aborted)
+  await publisher.close()
+})
+
+t.test('a service that is not there, and errors that say nothing that is secret', async (t) => {
   const publisher = new MerchantPublisher({ http: { url: 'http://127.0.0.1:1' }, bridgeMs: 0, onError: () => {} })
-  t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: /^not sent, for the service cannot be reached: .+/ } })
-  const odd = new MerchantPublisher({ http: { url: 'http://127.0.0.1', fetch: async () => { throw new Error('not today') } }, bridgeMs: 0, onError: () => {} })
-  t.match(await odd.progress('a', step(1)), { ok: false, error: { message: 'not sent, for the service cannot be reached: not today' } })
+  t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: /^not sent: the service cannot be reached: .+/ } })
+  for (const [thrown, reason] of [
+    [new Error('Bearer secret'), 'Error'],
+    [Object.assign(new Error('secret'), { code: 'ECONNRESET' }), 'ECONNRESET'],
+    [new TypeError('fetch failed', { cause: Object.assign(new Error(''), { code: 'ECONNREFUSED' }) }), 'ECONNREFUSED'],
+    [undefined, 'unknown'],
+  ] as const) {
+    const odd = new MerchantPublisher({ http: { url: 'http://127.0.0.1', key: 'secret', fetch: async () => { throw thrown } }, bridgeMs: 0, onError: () => {} }) // eslint-disable-line @typescript-eslint/only-throw-error -- as some do
+    t.match(await odd.progress('a', step(1)), { ok: false, error: { message: `not sent: the service cannot be reached: ${reason}` } })
+  }
+  for (const http of [{ url: 'http://user:secret@127.0.0.1' }, { url: 'http://127.0.0.1?key=secret' }, { url: 'http://127.0.0.1', key: 'sec\nret' }, { url: 'http://127.0.0.1', key: '' }, { url: 5 as never }]) {
+    t.throws(() => new MerchantPublisher({ http }), { code: 'RTF_BAD_OPTION', message: /^((?!secret|ret).)*$/ })
+  }
 })
 
 t.test('a service in development takes it without a key', async (t) => {

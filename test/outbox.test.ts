@@ -43,6 +43,8 @@ t.test('what is wrong is not sent, and said by its field', async (t) => {
   const { client, publisher, told } = setup()
   const circular: Record<string, unknown> = {}
   circular.self = circular
+  let asked = 0
+  const fickle = { ...step(1), more: { toJSON: () => { if (asked++ === 0) throw new Error('once') } } }
   const bad: Array<[string, unknown, { code: string, field?: string, message?: RegExp }]> = [
     ...['', ':', 'a:b', '_probe', '-', 'a'.repeat(129), 'a b', 'ä', 'a\n', '*', undefined, null, 7, {}].map((merchantId): [string, unknown, { code: string, field: string }] =>
       [merchantId as string, step(1), { code: 'RTF_BAD_MERCHANT_ID', field: 'merchantId' }]),
@@ -54,8 +56,10 @@ t.test('what is wrong is not sent, and said by its field', async (t) => {
     ['TEST', { ...step(1), timestamp: new Date() }, { code: 'RTF_BAD_EVENT', field: 'timestamp' }],
     ['TEST', { ...step(1), more: circular }, { code: 'RTF_BAD_EVENT', field: 'more', message: /more cannot be written as JSON: .*circular/ }],
     ['TEST', { ...step(1), more: { n: 1n } }, { code: 'RTF_BAD_EVENT', field: 'more', message: /BigInt/ }],
-    ['TEST', { ...step(1), toJSON: () => 'text' }, { code: 'RTF_BAD_EVENT', field: 'event', message: /is not an object/ }],
-    ['TEST', { ...step(1), toJSON: () => { throw new Error('no') } }, { code: 'RTF_BAD_EVENT', field: 'event', message: /event cannot be written as JSON: no/ }],
+    ['TEST', { ...step(1), toJSON: () => 'text' }, { code: 'RTF_BAD_EVENT', field: 'toJSON' }],
+    ['TEST', { ...step(1), more: { toJSON: () => { throw new Error('no') } } }, { code: 'RTF_BAD_EVENT', field: 'more', message: /more cannot be written as JSON: no/ }],
+    ['TEST', { ...step(1), more: { toJSON: () => { throw 'text' } } }, { code: 'RTF_BAD_EVENT', field: 'more', message: /: text/ }], // eslint-disable-line @typescript-eslint/only-throw-error -- as others do
+    ['TEST', fickle, { code: 'RTF_BAD_EVENT', field: 'event', message: /event cannot be written as JSON: once/ }],
     ['TEST', { ...step(1), message: 'x'.repeat(65_536) }, { code: 'RTF_EVENT_TOO_LARGE', message: /more than 65536/ }],
     ['TEST', undefined, { code: 'RTF_BAD_EVENT', field: 'poId' }],
     ['TEST', 'text', { code: 'RTF_BAD_EVENT', field: 'poId' }],
@@ -99,6 +103,18 @@ t.test('an onError that throws breaks nothing', async (t) => {
   t.match(await warned, { message: 'mine' })
 })
 
+t.test('nor does one that rejects, or throws what is no error', async (t) => {
+  const warnings: unknown[] = []
+  const listener = ({ message }: Error) => { warnings.push(message) }
+  process.on('warning', listener)
+  t.teardown(() => { process.off('warning', listener) })
+  for (const onError of [async () => { throw new Error('mine, later') }, () => { throw undefined }]) { // eslint-disable-line @typescript-eslint/only-throw-error -- as some do
+    t.match(await new MerchantPublisher({ redis: new Client(), onError }).progress('', step(1)), { ok: false })
+  }
+  await setImmediate()
+  t.strictSame(warnings, ['mine, later', 'onError threw undefined'])
+})
+
 t.test('without onError, there is a process warning, not one for each', async (t) => {
   const clock = fakeTimers.install({ toFake: ['performance'] })
   t.teardown(() => { clock.uninstall() })
@@ -111,7 +127,7 @@ t.test('without onError, there is a process warning, not one for each', async (t
   clock.tick(10_001)
   for (let n = 0; n < 10; n++) await publisher.progress('', step(n))
   await setImmediate() // Warnings are emitted in the next tick.
-  t.match(warnings, [{ name: 'PublishWarning', code: 'RTF_BAD_MERCHANT_ID' }, { name: 'PublishWarning', message: /^not published: a merchant id is/ }])
+  t.match(warnings, [{ name: 'PublishWarning', code: 'RTF_BAD_MERCHANT_ID' }, { name: 'PublishWarning', message: /^a merchant id is/ }])
   t.equal(warnings.length, 2)
 })
 
@@ -130,7 +146,7 @@ t.test('an outage that lasts', async (t) => {
   t.strictSame(fates, [], 'is bridged for so long')
   await clock.tickAsync(1)
   t.strictSame(fates, ['0 false', '1 false'], 'then all that waits fails')
-  t.match(await first, { error: { code: 'RTF_BROKER_AWAY', message: 'not sent, for Redis is not connected (reconnecting)', cause: { name: 'Away' } } })
+  t.match(await first, { error: { code: 'RTF_BROKER_AWAY', message: 'not sent: Redis is not connected (reconnecting)', cause: { name: 'Away' } } })
 
   const startedAt = performance.now()
   for (let n = 0; n < 100; n++) t.match(await publisher.progress('TEST', step(n)), { ok: false, error: { code: 'RTF_BROKER_AWAY' } })
@@ -172,33 +188,65 @@ t.test('what Redis answers', async (t) => {
   client.willing = false
   const silent = publisher.progress('TEST', step(4))
   await clock.tickAsync(3_000)
+  const meanwhile = publisher.progress('TEST', step(5))
+  await clock.tickAsync(1_000)
   client.willing = true
-  await clock.tickAsync(50)
-  t.match(await silent, { ok: true }, 'no answer is none')
-  t.strictSame(client.messages.slice(4), ['step 4', 'step 4'])
+  client.asked[4]!.answer()
+  await clock.tickAsync(1_000)
+  t.match(await Promise.all([silent, meanwhile]), [{ ok: true }, { ok: true }])
+  t.strictSame(client.messages.slice(4), ['step 4', 'step 5'], 'what is not answered is not sent again')
 })
 
-t.test('a buffer that is full gives up the oldest', async (t) => {
-  for (const limits of [{ maxBufferedEvents: 3 }, { maxBufferedLength: 3 * JSON.stringify({ type: 'x', n: 1 }).length }]) {
+t.test('a client that never answers is given one batch, and no more', async (t) => {
+  const clock = fakeTimers.install({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+  t.teardown(() => { clock.uninstall() })
+  const { client, publisher } = setup()
+  client.willing = false
+  for (let n = 0; n < 1_000; n++) {
+    void publisher.progress('TEST', step(n))
+    await clock.tickAsync(100)
+  }
+  t.equal(client.asked.length, 1)
+  t.ok(publisher.counts.failed > 900)
+  const closed = publisher.close()
+  await clock.tickAsync(5_000)
+  await closed
+})
+
+t.test('a client that is none', async (t) => {
+  for (const [publish, ok] of [[() => { throw new Error('thrown') }, false], [() => undefined, true]] as const) {
+    const publisher = new MerchantPublisher({ redis: { status: 'ready', publish: publish as never }, bridgeMs: 0, onError: () => {} })
+    t.equal((await publisher.progress('TEST', step(1))).ok, ok)
+  }
+})
+
+t.test('a buffer that is full gives up the oldest progress, or else the oldest event', async (t) => {
+  for (const limits of [{ maxBufferedEvents: 3 }, { maxBufferedBytes: 3 * JSON.stringify({ type: 'x', n: 1 }).length }]) {
     const { client, publisher } = setup(limits)
     client.willing = false
     const underWay = publisher.publish('TEST', { type: 'x', n: 0 })
     await setImmediate()
     const waiting = [1, 2, 3, 4, 5].map(async (n) => publisher.publish('TEST', { type: 'x', n }))
     t.match(await Promise.all(waiting.slice(0, 2)), [{ ok: false, error: { code: 'RTF_BUFFER_FULL' } }, { ok: false }])
-    t.equal(publisher.counts.waiting, 3)
+    t.equal(publisher.counts.waiting, 4)
     client.willing = true
     client.asked[0]!.answer()
     t.match(await Promise.all([underWay, ...waiting.slice(2)]), [{ ok: true }, { ok: true }, { ok: true }, { ok: true }])
     t.strictSame(client.asked.map(({ payload }) => (JSON.parse(payload) as { n: number }).n), [0, 3, 4, 5])
   }
+
+  const { client, publisher } = setup({ maxBufferedEvents: 3 })
+  const error = publisher.error('TEST', { stage: 's', poId: '1', error: 'no' })
+  const steps = [1, 2, 3, 4].map(async (n) => publisher.progress('TEST', step(n)))
+  t.match(await Promise.all([error, ...steps]), [{ ok: true }, { ok: false }, { ok: false }, { ok: true }, { ok: true }])
+  t.equal(client.asked.length, 3)
 })
 
 t.test('memory is bounded, however long Redis is away', async (t) => {
   // In a process of its own, so that only this is in its heap; 120 MB of events, if all were kept.
   const script = `
     import { MerchantPublisher } from ${JSON.stringify(new URL('../dist/publisher/index.js', import.meta.url).href)}
-    const publisher = new MerchantPublisher({ redis: { status: 'reconnecting', publish: async () => {} }, bridgeMs: 3_600_000, onError () {}, maxBufferedLength: 2 ** 20 })
+    const publisher = new MerchantPublisher({ redis: { status: 'reconnecting', publish: async () => {} }, bridgeMs: 3_600_000, onError () {}, maxBufferedBytes: 2 ** 20 })
     for (let n = 0; n < 12_000; n++) {
       void publisher.publish('TEST', { type: 'x', n, text: String(n).padEnd(10_000) })
       if (n % 100 === 0) await new Promise(setImmediate)
@@ -237,6 +285,11 @@ t.test('options that make no sense end it at once', async (t: Test) => {
     [{ redis: 'http://localhost' }, /redis takes/],
     [{ redis: {} }, /redis takes/],
     [{ redis: null }, /redis takes/],
+    [{ redis: { publish () {} } }, /redis takes/],
+    [{ redis: 'redis://:100%sure@localhost' }, /redis takes/],
+    [{ redis: 'redis://localhost?lazyConnect=true' }, /redis takes/],
+    [{ redis: client, bridgeMs: '5000' }, /bridgeMs takes/],
+    [{ redis: client, timeoutMs: Infinity }, /timeoutMs takes/],
     [{ redis: client, http: { url: 'http://localhost' } }, /take one/],
     [{ http: { url: 'localhost' } }, /http.url takes/],
     [{ http: { url: 'redis://localhost' } }, /http.url takes/],
@@ -244,7 +297,7 @@ t.test('options that make no sense end it at once', async (t: Test) => {
     [{ redis: client, timeoutMs: 0 }, /timeoutMs takes/],
     [{ redis: client, maxMessageBytes: NaN }, /maxMessageBytes takes/],
     [{ redis: client, maxBufferedEvents: 0 }, /maxBufferedEvents takes/],
-    [{ redis: client, maxBufferedLength: -5 }, /maxBufferedLength takes/],
+    [{ redis: client, maxBufferedBytes: -5 }, /maxBufferedBytes takes/],
   ]
   for (const [options, message] of bad) t.throws(() => new MerchantPublisher(options as PublisherOptions), { code: 'RTF_BAD_OPTION', message })
 })

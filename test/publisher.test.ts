@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import t, { type Test } from 'tap'
-import { MerchantPublisher, type CommonOptions, type PublisherOptions } from '../src/publisher/index.js'
+import { MerchantPublisher, type CommonOptions, type HttpTarget, type RedisPublishClient } from '../src/publisher/index.js'
 import type { Arrivals } from './helpers/arrivals.js'
 import { subscribeTo, type Heard } from './helpers/subscriber.js'
 import { TestRedis } from './helpers/redis.js'
@@ -9,7 +9,7 @@ import { Service } from './helpers/service.js'
 
 const KEY = 'k'.repeat(32)
 
-type Target = Pick<PublisherOptions, 'redis'> | Pick<PublisherOptions, 'http'>
+type Target = { readonly redis: RedisPublishClient | string } | { readonly http: HttpTarget }
 
 /** Each way to publish, to a real Redis at a URL; by HTTP, with a key. */
 const transports: Record<string, (t: Test, url: string, key?: string) => Promise<Target>> = {

@@ -23,28 +23,43 @@ export function optionsOf ({ REDIS_URL, CHANNEL_PREFIX, REALTIME_URL, PUBLISH_KE
 
 let shared: MerchantPublisher | undefined
 
-/** The one that the functions below publish by, made of the process's environment when it is first needed. */
+/**
+ * The one that the functions below publish by, made of the process's environment when it is first needed.
+ * @throws PublishError `RTF_BAD_OPTION`
+ */
 export function sharedPublisher (): MerchantPublisher {
   shared ??= new MerchantPublisher(optionsOf(process.env))
   return shared
 }
 
 /*
- * The names of the helper that this library replaces: its call sites need a new import only.
+ * The names of the helper that this library replaces: its call sites need a new import only. As in a publisher, nothing
+ * rejects: where the environment does not say where to publish to, that is what they resolve with, and warn of.
  */
 
 export async function publishMerchantProgress (merchantId: string, data: FieldsOf<ProgressEvent>): Promise<Published> {
-  return sharedPublisher().progress(merchantId, data)
+  return publish((publisher) => publisher.progress(merchantId, data))
 }
 
 export async function publishMerchantStage (merchantId: string, data: FieldsOf<StageEvent>): Promise<Published> {
-  return sharedPublisher().stage(merchantId, data)
+  return publish((publisher) => publisher.stage(merchantId, data))
 }
 
 export async function publishMerchantCompletion (merchantId: string, data: FieldsOf<CompletionEvent>): Promise<Published> {
-  return sharedPublisher().completion(merchantId, data)
+  return publish((publisher) => publisher.completion(merchantId, data))
 }
 
 export async function publishMerchantError (merchantId: string, data: FieldsOf<ErrorEvent>): Promise<Published> {
-  return sharedPublisher().error(merchantId, data)
+  return publish((publisher) => publisher.error(merchantId, data))
+}
+
+async function publish (by: (publisher: MerchantPublisher) => Promise<Published>): Promise<Published> {
+  let publisher: MerchantPublisher
+  try {
+    publisher = sharedPublisher()
+  } catch (error) {
+    process.emitWarning(error as PublishError)
+    return { ok: false, error: error as PublishError }
+  }
+  return by(publisher)
 }

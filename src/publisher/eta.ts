@@ -78,9 +78,14 @@ export class Eta {
     for (const [name, stage] of this.#stages) stage.learn(typical.get(name))
   }
 
+  /** How many items a stage has, when that is known only later. */
+  expect (stage: string, items: number): void {
+    this.#stage(stage).expect(items)
+  }
+
   /** A second time: the stage is run again from its beginning. This and the next two throw a RangeError for a stage that the workflow does not have. */
-  started (name: string, now: number, items?: number): void {
-    this.#stage(name).start(now, items)
+  started (name: string, now: number): void {
+    this.#stage(name).start(now)
   }
 
   /** @param fraction how much of the stage is done, 0 to 1; what is no progress, and what comes while the stage does not run, is ignored. */
@@ -196,9 +201,12 @@ class Stage {
     this.#typical = typical ?? this.#typical
   }
 
-  start (now: number, items: number | undefined): void {
+  expect (items: number): void {
+    this.#items = items
+  }
+
+  start (now: number): void {
     this.#state = 'running'
-    this.#items = items ?? this.#items
     this.#startedAt = this.#reportedAt = now
     this.#took = undefined
     this.#fraction = 0

@@ -1,6 +1,6 @@
 import { PublishError } from './errors.js'
 import type { Outgoing } from './outgoing.js'
-import { Away, type Transport } from './transport.js'
+import { Away, type Outcome, type Transport } from './transport.js'
 
 const FIRST_BACK_OFF_MS = 50
 const MAX_BACK_OFF_MS = 5_000
@@ -10,33 +10,36 @@ export interface OutboxLimits {
   readonly bridgeMs: number
   /** An attempt to send gets so long. */
   readonly timeoutMs: number
+  /** What waits, without what is under way. */
   readonly maxEvents: number
-  /** Of payloads, in UTF-16 code units. */
-  readonly maxLength: number
+  readonly maxBytes: number
 }
 
 interface Entry {
-  readonly outgoing: Outgoing
+  readonly event: Outgoing
   readonly settle: (error: PublishError | undefined) => void
+  /** When it was first tried in vain. */
+  awaySince?: number
 }
 
 /**
- * What is to be sent, in order, within bounds. What is published while a batch is under way makes the next one. When the
- * transport is away, it is tried again with back-off and nothing is lost for `bridgeMs`; then all that waits fails, and
- * what comes fails at once, so that nobody waits for an outage more than once, until an attempt succeeds: one is made for
- * an event that comes after the back-off.
+ * What is to be sent, in order, within bounds: beyond them, the oldest progress is given up, or else the oldest event. What
+ * is published while a batch is under way makes the next one. While nothing can be sent, it is tried again with back-off,
+ * and nothing is lost for `bridgeMs`; then all that waits fails, and what comes fails at once, so that nobody waits for an
+ * outage more than once, until an attempt succeeds: one is made for an event that comes after the back-off.
  */
 export class Outbox {
   readonly #transport: Transport
   readonly #limits: OutboxLimits
-  #waiting: Entry[] = []
-  #length = 0
+  readonly #waiting: Entry[] = []
+  #bytes = 0
   readonly #unsettled = new Set<Promise<unknown>>()
   #pumping = false
+  /** When the first attempt began since which none has brought anything. */
   #awaySince: number | undefined
   #attempts = 0
-  /** With `#awaySince`: since the bridge has ended, what comes before this fails with the error at once. */
-  #shut: { readonly until: number, readonly error: PublishError } | undefined
+  /** Since the bridge has ended, what comes before this fails at once. */
+  #shut: { readonly until: number, readonly away: Away } | undefined
   #closed = false
 
   constructor (transport: Transport, limits: OutboxLimits) {
@@ -44,23 +47,20 @@ export class Outbox {
     this.#limits = limits
   }
 
-  /** How many events wait, without those under way. */
-  get waiting (): number {
-    return this.#waiting.length
+  /** How many events have no fate yet. */
+  get unsettled (): number {
+    return this.#unsettled.size
   }
 
   /** Resolves when the fate of the event is known: `undefined` if it was sent. */
-  add (outgoing: Outgoing): Promise<PublishError | undefined> {
+  add (event: Outgoing): Promise<PublishError | undefined> {
     if (this.#closed) return Promise.resolve(new PublishError('RTF_PUBLISHER_CLOSED', 'the publisher is closed'))
-    if (this.#shut !== undefined && performance.now() < this.#shut.until) return Promise.resolve(this.#shut.error)
-    const { promise, settle } = latch()
+    if (this.#shut !== undefined && performance.now() < this.#shut.until) return Promise.resolve(givenUp(this.#shut.away))
+    const promise = new Promise<PublishError | undefined>((resolve) => { this.#waiting.push({ event, settle: resolve }) })
     this.#unsettled.add(promise)
-    this.#waiting.push({ outgoing, settle })
-    this.#length += outgoing.payload.length
-    while (this.#waiting.length > this.#limits.maxEvents || this.#length > this.#limits.maxLength) {
-      this.#take(1)[0]!.settle(new PublishError('RTF_BUFFER_FULL', 'more was published than could be sent, and this event was the oldest of it'))
-    }
     void promise.then(() => this.#unsettled.delete(promise))
+    this.#bytes += event.bytes
+    while (this.#waiting.length > this.#limits.maxEvents || this.#bytes > this.#limits.maxBytes) this.#giveUpOne()
     if (!this.#pumping) void this.#pump()
     return promise
   }
@@ -80,58 +80,118 @@ export class Outbox {
   async #pump (): Promise<void> {
     this.#pumping = true
     await Promise.resolve() // All that is published in one turn goes in one batch.
-    while (this.#waiting.length > 0) {
-      const batch = this.#take(this.#transport.maxBatch)
-      const outcomes = await this.#transport.send(batch.map(({ outgoing }) => outgoing), this.#limits.timeoutMs)
-      let away: Away | undefined
-      const again: Entry[] = []
-      for (const [i, entry] of batch.entries()) {
-        const outcome = outcomes[i]
-        if (outcome instanceof Away) {
-          away = outcome
-          again.push(entry)
-        } else {
-          entry.settle(outcome)
-        }
-      }
-      if (away === undefined) this.#present()
-      else await this.#absent(again, away)
-    }
+    while (this.#waiting.length > 0) await this.#attempt()
     this.#pumping = false
   }
 
-  #present (): void {
-    this.#awaySince = undefined
-    this.#shut = undefined
-    this.#attempts = 0
-  }
-
-  async #absent (again: readonly Entry[], away: Away): Promise<void> {
-    this.#waiting.unshift(...again)
-    for (const { outgoing } of again) this.#length += outgoing.payload.length
-    const now = performance.now()
-    this.#awaySince ??= now
-    const pauseMs = Math.max(away.retryAfterMs, Math.min(FIRST_BACK_OFF_MS * 2 ** this.#attempts++, MAX_BACK_OFF_MS))
-    const remainingMs = this.#awaySince + this.#limits.bridgeMs - now
-    // What would have to wait for longer than the bridge is not tried before its time either.
-    if (remainingMs > 0 && away.retryAfterMs < remainingMs) {
-      await new Promise((resolve) => { setTimeout(resolve, Math.min(pauseMs, remainingMs)) })
-      return
+  async #attempt (): Promise<void> {
+    const startedAt = performance.now()
+    const batch = this.#take(this.#transport.maxBatch)
+    // In an outage that is bridged, an attempt gets no longer than what is left of it.
+    const leftMs = this.#awaySince === undefined || this.#shut !== undefined ? Infinity : this.#awaySince + this.#limits.bridgeMs - startedAt
+    const outcomes = await this.#outcomes(batch, Math.max(1, Math.min(this.#limits.timeoutMs, leftMs)))
+    const again: Entry[] = []
+    let away: Away | undefined
+    for (const [i, entry] of batch.entries()) {
+      const outcome = outcomes[i]
+      if (outcome instanceof Away) {
+        entry.awaySince ??= startedAt
+        again.push(entry)
+        if (away === undefined || outcome.retryAfterMs > away.retryAfterMs) away = outcome
+      } else {
+        entry.settle(outcome)
+      }
     }
-    const error = new PublishError('RTF_BROKER_AWAY', `not sent, for ${away.message}`, { cause: away })
-    this.#shut = { until: now + pauseMs, error }
-    for (const { settle } of this.#take(this.#waiting.length)) settle(error)
+    if (away === undefined) this.#attempts = 0
+    if (again.length < batch.length) {
+      this.#awaySince = undefined
+      this.#shut = undefined
+      if (away !== undefined) await this.#bridgeSome(again, away)
+    } else {
+      this.#awaySince ??= startedAt
+      await this.#bridge(again, away!, this.#awaySince)
+    }
   }
 
-  #take (count: number): Entry[] {
-    const taken = this.#waiting.splice(0, count)
-    for (const { outgoing } of taken) this.#length -= outgoing.payload.length
+  /** Nothing came through. */
+  async #bridge (again: readonly Entry[], away: Away, since: number): Promise<void> {
+    const pauseMs = this.#pauseFor(away)
+    this.#putBack(again)
+    if (!this.#isHopeless(since, away)) return this.#rest(pauseMs, since)
+    this.#shut = { until: performance.now() + pauseMs, away }
+    for (const { settle } of this.#take(this.#waiting.length)) settle(givenUp(away))
+  }
+
+  /** Others came through: it is an outage of these alone, and each has its own. */
+  async #bridgeSome (again: readonly Entry[], away: Away): Promise<void> {
+    const hopeful = again.filter(({ awaySince }) => !this.#isHopeless(awaySince!, away))
+    for (const entry of again) if (!hopeful.includes(entry)) entry.settle(givenUp(away))
+    this.#putBack(hopeful)
+    const [oldest] = hopeful
+    if (oldest !== undefined) await this.#rest(this.#pauseFor(away), oldest.awaySince!)
+  }
+
+  /** Whether the next attempt would come too late, or the last one did. */
+  #isHopeless (since: number, { retryAfterMs }: Away): boolean {
+    return performance.now() + retryAfterMs >= since + this.#limits.bridgeMs
+  }
+
+  #pauseFor ({ retryAfterMs }: Away): number {
+    return Math.max(retryAfterMs, Math.min(FIRST_BACK_OFF_MS * 2 ** this.#attempts++, MAX_BACK_OFF_MS))
+  }
+
+  /** Until the next attempt, or the end of the bridge. */
+  async #rest (pauseMs: number, since: number): Promise<void> {
+    const leftMs = since + this.#limits.bridgeMs - performance.now()
+    await new Promise((resolve) => { setTimeout(resolve, Math.min(pauseMs, leftMs)) })
+  }
+
+  /** What has no outcome in time is away; so is what the transport fails for. */
+  async #outcomes (batch: readonly Entry[], timeoutMs: number): Promise<Outcome[]> {
+    const controller = new AbortController()
+    let timer: NodeJS.Timeout
+    const late = new Promise<Away>((resolve) => {
+      timer = setTimeout(() => {
+        resolve(new Away(`there was no answer within ${Math.round(timeoutMs)} ms`))
+        controller.abort()
+      }, timeoutMs)
+    })
+    const replies = this.#send(batch, controller.signal)
+    const outcomes = await Promise.all(replies.map(async (reply) => Promise.race([reply.catch(failed), late])))
+    clearTimeout(timer!)
+    return outcomes
+  }
+
+  #send (batch: readonly Entry[], signal: AbortSignal): ReadonlyArray<Promise<Outcome>> {
+    try {
+      return this.#transport.send(batch.map(({ event }) => event), signal)
+    } catch (error) {
+      return batch.map(async () => failed(error))
+    }
+  }
+
+  #putBack (entries: readonly Entry[]): void {
+    this.#waiting.unshift(...entries)
+    for (const { event } of entries) this.#bytes += event.bytes
+  }
+
+  #take (count: number, from = 0): Entry[] {
+    const taken = this.#waiting.splice(from, count)
+    for (const { event } of taken) this.#bytes -= event.bytes
     return taken
+  }
+
+  #giveUpOne (): void {
+    const progress = this.#waiting.findIndex(({ event }) => event.topic === 'progress')
+    const [given] = this.#take(1, Math.max(progress, 0))
+    given!.settle(new PublishError('RTF_BUFFER_FULL', 'more was published than could be sent, and this event was the first to be given up'))
   }
 }
 
-function latch (): { promise: Promise<PublishError | undefined>, settle: (error: PublishError | undefined) => void } {
-  let settle: (error: PublishError | undefined) => void
-  const promise = new Promise<PublishError | undefined>((resolve) => { settle = resolve })
-  return { promise, settle: settle! }
+function failed (error: unknown): Away {
+  return new Away(`the attempt failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+}
+
+function givenUp (away: Away): PublishError {
+  return new PublishError('RTF_BROKER_AWAY', `not sent: ${away.message}`, { cause: away })
 }

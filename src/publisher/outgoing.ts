@@ -7,6 +7,7 @@ export interface Outgoing {
   readonly topic: string
   /** One JSON object. */
   readonly payload: string
+  readonly bytes: number
 }
 
 /** Checks and writes an event that somebody wants to publish, whatever it is; never throws. The error is `RTF_BAD_MERCHANT_ID`, `RTF_BAD_EVENT` or `RTF_EVENT_TOO_LARGE`. */
@@ -14,23 +15,31 @@ export function outgoing (merchantId: string, value: unknown, maxBytes: number):
   if (typeof merchantId !== 'string' || !isMerchantId(merchantId)) {
     return new PublishError('RTF_BAD_MERCHANT_ID', 'a merchant id is 1–128 of A–Z a–z 0–9 . _ - and starts with a letter or digit', { field: 'merchantId' })
   }
-  const result = publishable(value, Date.now())
-  if ('problem' in result) return new PublishError('RTF_BAD_EVENT', `${result.field} ${result.problem}`, { field: result.field })
-  const payload = written(result.event)
+  const event = checked(value)
+  if (event instanceof PublishError) return event
+  const payload = written(event)
   if (payload instanceof PublishError) return payload
   const bytes = Buffer.byteLength(payload)
   if (bytes > maxBytes) return new PublishError('RTF_EVENT_TOO_LARGE', `the event has ${bytes} bytes, more than ${maxBytes}`)
-  return { merchantId, topic: result.event.type, payload }
+  return { merchantId, topic: event.type, payload, bytes }
+}
+
+function checked (value: unknown): PublishableEvent | PublishError {
+  try {
+    const result = publishable(value, Date.now())
+    if ('problem' in result) return badEvent(result.field, result.problem)
+    // With a toJSON, it could become anything after it was checked.
+    return 'toJSON' in result.event ? badEvent('toJSON', 'is no field that an event can have') : result.event
+  } catch (cause) {
+    return badEvent('event', `cannot be read: ${firstLineOf(cause)}`, cause) // A getter threw.
+  }
 }
 
 function written (event: PublishableEvent): string | PublishError {
   try {
-    const text = JSON.stringify(event) as string | undefined
-    // With a toJSON of its own, an event can become anything.
-    return text?.startsWith('{') ? text : new PublishError('RTF_BAD_EVENT', 'event is not an object as JSON', { field: 'event' })
+    return JSON.stringify(event)
   } catch (cause) {
-    const field = Object.keys(event).find((field) => !isWritable(event[field])) ?? 'event'
-    return new PublishError('RTF_BAD_EVENT', `${field} cannot be written as JSON: ${(cause as Error).message.split('\n', 1)[0]}`, { field, cause })
+    return badEvent(Object.keys(event).find((field) => !isWritable(event[field])) ?? 'event', `cannot be written as JSON: ${firstLineOf(cause)}`, cause)
   }
 }
 
@@ -41,4 +50,12 @@ function isWritable (value: unknown): boolean {
   } catch {
     return false // Why, is said by who tried all of the event.
   }
+}
+
+function badEvent (field: string, problem: string, cause?: unknown): PublishError {
+  return new PublishError('RTF_BAD_EVENT', `${field} ${problem}`, { field, cause })
+}
+
+function firstLineOf (error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split('\n', 1)[0]!
 }

@@ -1,4 +1,4 @@
-import type { CompletionEvent, ErrorEvent, ProgressEvent, PublishableEvent, StageEvent } from '../message.js'
+import type { CompletionEvent, ErrorEvent, KnownEvent, ProgressEvent, StageEvent } from '../message.js'
 import { PublishError, type Published } from './errors.js'
 import { HttpTransport, type HttpTarget } from './http-transport.js'
 import { Outbox } from './outbox.js'
@@ -20,36 +20,38 @@ export interface Attempt {
 
 export interface CommonOptions {
   /** The service's CHANNEL_PREFIX. Over HTTP, the service knows it. */
-  readonly channelPrefix?: string
+  readonly channelPrefix?: string | undefined
   /** The service's MAX_MESSAGE_BYTES. */
-  readonly maxMessageBytes?: number
+  readonly maxMessageBytes?: number | undefined
   /** Reject the promise of what was not published, instead of resolving it with `{ ok: false }`. */
-  readonly strict?: boolean
+  readonly strict?: boolean | undefined
   /** Told of all that was not published, and of what goes wrong in a workflow; a process warning at most every 10 s, if not given. */
-  readonly onError?: (error: PublishError, attempt: Attempt) => void
-  /** An outage is bridged for so long, and an await takes so much longer at most; in milliseconds. */
-  readonly bridgeMs?: number
+  readonly onError?: ((error: PublishError, attempt: Attempt) => void | Promise<void>) | undefined
+  /** An outage is bridged for so long, in milliseconds: an await takes no longer. */
+  readonly bridgeMs?: number | undefined
   /** An answer that takes longer is none, in milliseconds. */
-  readonly timeoutMs?: number
-  /** What waits to be sent is bounded: beyond, the oldest is given up. */
-  readonly maxBufferedEvents?: number
-  /** The same in UTF-16 code units of JSON, which is bytes where the text is ASCII. */
-  readonly maxBufferedLength?: number
+  readonly timeoutMs?: number | undefined
+  /** What waits to be sent is bounded: beyond, the oldest progress is given up, or else the oldest event. */
+  readonly maxBufferedEvents?: number | undefined
+  readonly maxBufferedBytes?: number | undefined
 }
 
 /** Where to: a Redis that the service is subscribed to, by the caller's own ioredis client or a URL; or the service itself. */
 export type PublisherOptions = CommonOptions & (
-  { readonly redis: RedisPublishClient | string, readonly http?: never } |
-  { readonly http: HttpTarget, readonly redis?: never }
+  { readonly redis: RedisPublishClient | string, readonly http?: undefined } |
+  { readonly http: HttpTarget, readonly redis?: undefined }
 )
 
 export interface PublisherCounts {
   readonly published: number
-  /** Not published, for whatever reason. */
+  /** Events that were not, for whatever reason. */
   readonly failed: number
-  /** Neither yet, without what is just under way. */
+  /** Neither yet. */
   readonly waiting: number
 }
+
+/** What may be published as this event: one of the four as its schema has it, any other as it is. */
+export type Publishable<Event extends { readonly type: string }> = Event & (Event['type'] extends KnownEvent['type'] ? Extract<KnownEvent, { type: Event['type'] }> : unknown)
 
 const WARNING_PERIOD_MS = 10_000
 
@@ -62,54 +64,45 @@ export class MerchantPublisher {
   readonly #outbox: Outbox
   readonly #strict: boolean
   readonly #maxMessageBytes: number
-  readonly #onError: (error: PublishError, attempt: Attempt) => void
+  readonly #onError: (error: PublishError, attempt: Attempt) => void | Promise<void>
   readonly #holding = new Set<Pace<string>>()
   #published = 0
   #failed = 0
 
   /** @throws PublishError `RTF_BAD_OPTION` */
   constructor (options: PublisherOptions) {
-    const { strict = false, maxMessageBytes = 65_536, onError = warner() } = options
+    const { strict = false, maxMessageBytes = 65_536, onError = warner(), bridgeMs = 5_000, timeoutMs = 3_000, maxBufferedEvents = 10_000, maxBufferedBytes = 16 * 2 ** 20 } = options
+    checkNumbers({ maxMessageBytes, timeoutMs, maxBufferedEvents, maxBufferedBytes }, 1)
+    checkNumbers({ bridgeMs }, 0)
     this.#strict = strict
-    this.#maxMessageBytes = positive({ maxMessageBytes })
+    this.#maxMessageBytes = maxMessageBytes
     this.#onError = onError
-    const { bridgeMs = 5_000, timeoutMs = 3_000, maxBufferedEvents = 1_000, maxBufferedLength = 8 * 2 ** 20 } = options
-    if (!(bridgeMs >= 0)) throw new PublishError('RTF_BAD_OPTION', 'bridgeMs takes a number of milliseconds')
-    this.#outbox = new Outbox(transportOf(options), {
-      bridgeMs,
-      timeoutMs: positive({ timeoutMs }),
-      maxEvents: positive({ maxBufferedEvents }),
-      maxLength: positive({ maxBufferedLength }),
-    })
+    this.#outbox = new Outbox(transportOf(options), { bridgeMs, timeoutMs, maxEvents: maxBufferedEvents, maxBytes: maxBufferedBytes })
   }
 
   get counts (): PublisherCounts {
-    return { published: this.#published, failed: this.#failed, waiting: this.#outbox.waiting }
+    return { published: this.#published, failed: this.#failed, waiting: this.#outbox.unsettled }
   }
 
   async progress (merchantId: string, data: FieldsOf<ProgressEvent>): Promise<Published> {
-    return this.publish(merchantId, { ...data, type: 'progress' })
+    return this.#publish(merchantId, { ...data, type: 'progress' })
   }
 
   async stage (merchantId: string, data: FieldsOf<StageEvent>): Promise<Published> {
-    return this.publish(merchantId, { ...data, type: 'stage' })
+    return this.#publish(merchantId, { ...data, type: 'stage' })
   }
 
   async completion (merchantId: string, data: FieldsOf<CompletionEvent>): Promise<Published> {
-    return this.publish(merchantId, { ...data, type: 'completion' })
+    return this.#publish(merchantId, { ...data, type: 'completion' })
   }
 
   async error (merchantId: string, data: FieldsOf<ErrorEvent>): Promise<Published> {
-    return this.publish(merchantId, { ...data, type: 'error' })
+    return this.#publish(merchantId, { ...data, type: 'error' })
   }
 
   /** An event of any type: one of the four is checked by its schema, any other has to be an object with a `type` that may name an event. */
-  async publish (merchantId: string, event: PublishableEvent): Promise<Published> {
-    const checked = outgoing(merchantId, event, this.#maxMessageBytes)
-    const error = checked instanceof PublishError ? checked : await this.#outbox.add(checked)
-    if (error !== undefined) return this.#fail(error, { merchantId, event })
-    this.#published++
-    return { ok: true }
+  async publish<const Event extends { readonly type: string }> (merchantId: string, event: Publishable<Event>): Promise<Published> {
+    return this.#publish(merchantId, event)
   }
 
   /**
@@ -117,9 +110,10 @@ export class MerchantPublisher {
    * @throws PublishError `RTF_BAD_OPTION` where the stages make no sense
    */
   workflow<const Stages extends readonly StageDeclaration[]> (options: WorkflowOptions<Stages>): Workflow<Stages[number]['name']> {
+    const { merchantId, poId, workflowId } = options
     return new Workflow<Stages[number]['name']>(options, {
-      publish: async (event) => this.publish(options.merchantId, event),
-      fail: async (error) => this.#fail(error, { merchantId: options.merchantId, event: { poId: options.poId, workflowId: options.workflowId } }),
+      publish: async (event) => this.#publish(merchantId, event),
+      refuse: async (error) => this.#refuse(error, { merchantId, event: { poId, workflowId } }),
       holding: this.#holding,
     })
   }
@@ -130,21 +124,36 @@ export class MerchantPublisher {
     await this.#outbox.flush()
   }
 
-  /** Sends what is waiting, within `bridgeMs`, and takes nothing more; a client that was given stays open. */
+  /** Takes nothing more, and sends what waits, within `bridgeMs`. A client that was given stays open. */
   async close (): Promise<void> {
-    await this.flush()
+    for (const pace of this.#holding) pace.flush()
     await this.#outbox.close()
   }
 
-  async #fail (error: PublishError, attempt: Attempt): Promise<Published> {
-    this.#failed++
-    try {
-      this.#onError(error, attempt)
-    } catch (thrown) {
-      process.emitWarning(thrown as Error) // Who is told of problems is not allowed to make one for the caller's work.
+  async #publish (merchantId: string, event: unknown): Promise<Published> {
+    const checked = outgoing(merchantId, event, this.#maxMessageBytes)
+    const error = checked instanceof PublishError ? checked : await this.#outbox.add(checked)
+    if (error !== undefined) {
+      this.#failed++
+      return this.#refuse(error, { merchantId, event })
     }
+    this.#published++
+    return { ok: true }
+  }
+
+  async #refuse (error: PublishError, attempt: Attempt): Promise<Published> {
+    void this.#tell(error, attempt)
     if (this.#strict) throw error
     return { ok: false, error }
+  }
+
+  async #tell (error: PublishError, attempt: Attempt): Promise<void> {
+    try {
+      await this.#onError(error, attempt)
+    } catch (thrown) {
+      // Who is told of problems is not allowed to make one for the caller's work.
+      process.emitWarning(thrown instanceof Error ? thrown : `onError threw ${String(thrown)}`)
+    }
   }
 }
 
@@ -152,23 +161,26 @@ function transportOf ({ redis, http, channelPrefix = 'merchant' }: PublisherOpti
   if (redis !== undefined && http !== undefined) throw new PublishError('RTF_BAD_OPTION', 'redis and http are two ways; take one')
   if (http !== undefined) return new HttpTransport(http)
   if (typeof redis === 'string') return new RedisUrlTransport(redis, channelPrefix)
-  if (typeof redis?.publish !== 'function') throw new PublishError('RTF_BAD_OPTION', 'redis takes an ioredis client or a URL such as redis://localhost:6379')
+  if (typeof redis?.publish !== 'function' || typeof redis.status !== 'string') throw new PublishError('RTF_BAD_OPTION', 'redis takes an ioredis client or a URL such as redis://localhost:6379')
   return new RedisTransport(redis, channelPrefix)
 }
 
-function positive (option: Record<string, number>): number {
-  const [[name, value]] = Object.entries(option) as [[string, number]]
-  if (!(value > 0)) throw new PublishError('RTF_BAD_OPTION', `${name} takes a number above 0`)
-  return value
+/** The most that a timer takes, which is enough for what is no time, too. */
+const MAX_NUMBER = 2 ** 31 - 1
+
+function checkNumbers (options: Record<string, unknown>, least: number): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!(typeof value === 'number' && value >= least && value <= MAX_NUMBER)) throw new PublishError('RTF_BAD_OPTION', `${name} takes a number from ${least} to ${MAX_NUMBER}`)
+  }
 }
 
 /** A process warning is seen by everybody who has not asked for something better. */
 function warner (): (error: PublishError) => void {
   let silentUntil = -Infinity
-  return (error) => {
+  return ({ code, message }) => {
     const now = performance.now()
     if (now < silentUntil) return
     silentUntil = now + WARNING_PERIOD_MS
-    process.emitWarning(`not published: ${error.message}`, { type: 'PublishWarning', code: error.code })
+    process.emitWarning(message, { type: 'PublishWarning', code })
   }
 }

@@ -7,46 +7,73 @@ import { Away, type Outcome, type Transport } from './transport.js'
 export interface RedisPublishClient {
   readonly status: string
   publish (channel: string, payload: string): Promise<unknown>
+  /** What a Cluster has. */
+  readonly nodes?: ((role: 'master') => RedisClusterNode[]) | undefined
+}
+
+interface RedisClusterNode {
+  readonly status: string
+  readonly options: { readonly host?: string | undefined, readonly port?: number | undefined }
+  publish (channel: string, payload: string): Promise<unknown>
 }
 
 /** Answers of Redis that will be others in a while. All others are final: no permission, no such command, … */
 const PASSING = /^(LOADING|BUSY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN|READONLY)\b/
 
-/** `PUBLISH` by the caller's own client, which stays the caller's: it is neither configured nor closed. */
+/**
+ * `PUBLISH` by the caller's own client, which stays the caller's: it is neither configured nor closed. A client may keep a
+ * command that is not answered, and send it when it is connected again: so nothing is given to it a second time before it
+ * has answered the first, and nothing else meanwhile.
+ */
 export class RedisTransport implements Transport {
   readonly maxBatch = 500
   readonly #client: RedisPublishClient
   readonly #channelPrefix: string
+  readonly #unanswered = new Map<Outgoing, Promise<Outcome>>()
 
   constructor (client: RedisPublishClient, channelPrefix: string) {
     this.#client = client
     this.#channelPrefix = channelPrefix
   }
 
-  async send (batch: readonly Outgoing[], timeoutMs: number): Promise<readonly Outcome[]> {
-    // A client that is not connected would keep commands for later, and we would send them again. One that waits to be
-    // asked (lazyConnect) connects when it is.
-    if (this.#client.status !== 'ready' && this.#client.status !== 'wait') {
-      return batch.map(() => new Away(`Redis is not connected (${this.#client.status})`))
+  send (batch: readonly Outgoing[]): ReadonlyArray<Promise<Outcome>> {
+    if (this.#unanswered.size > 0) return batch.map(async (event) => this.#unanswered.get(event) ?? new Away('Redis has not answered yet'))
+    const node = this.#node()
+    // One that waits to be asked (lazyConnect) connects when it is; one that is not connected would keep commands for later.
+    if (node === undefined || (node.status !== 'ready' && node.status !== 'wait')) {
+      return batch.map(async () => new Away(`Redis is not connected (${node?.status ?? 'no node of the cluster'})`))
     }
-    // Commands of one turn go in one write; they are not of one pipeline, which a Cluster would refuse.
-    const replies = batch.map(({ payload, ...address }) => this.#client.publish(channelOf(this.#channelPrefix, address), payload).then(sent, outcomeOf))
-    return answersWithin(timeoutMs, replies)
+    // Commands of one turn go in one write.
+    return batch.map(async (event) => {
+      const reply = this.#publish(node, event)
+      this.#unanswered.set(event, reply)
+      const outcome = await reply
+      this.#unanswered.delete(event)
+      return outcome
+    })
   }
 
   close (): void {}
-}
 
-/** The outcome of each; those that are still out when the time is over are away. */
-async function answersWithin (timeoutMs: number, replies: ReadonlyArray<Promise<Outcome>>): Promise<Outcome[]> {
-  let timer: NodeJS.Timeout
-  const late = new Promise<Away>((resolve) => { timer = setTimeout(() => { resolve(new Away(`Redis has not answered within ${timeoutMs} ms`)) }, timeoutMs) })
-  const outcomes = await Promise.all(replies.map(async (reply) => Promise.race([reply, late])))
-  clearTimeout(timer!)
-  return outcomes
-}
+  /**
+   * A Cluster would give each PUBLISH to a node at random, and subscribers to another node would get them in another order:
+   * all go to one, the same for all publishers, as long as it is there. DESIGN §3.
+   */
+  #node (): Pick<RedisPublishClient, 'status' | 'publish'> | undefined {
+    if (this.#client.nodes === undefined || this.#client.status !== 'ready') return this.#client
+    const name = ({ options: { host, port } }: RedisClusterNode) => `${host}:${port}`
+    return this.#client.nodes('master').toSorted((a, b) => name(a) < name(b) ? -1 : 1)[0]
+  }
 
-const sent = (): undefined => undefined
+  async #publish (node: Pick<RedisPublishClient, 'publish'>, { payload, ...address }: Outgoing): Promise<Outcome> {
+    try {
+      await node.publish(channelOf(this.#channelPrefix, address), payload)
+      return undefined
+    } catch (error) {
+      return outcomeOf(error as Error)
+    }
+  }
+}
 
 function outcomeOf (error: Error): Outcome {
   if (error.name !== 'ReplyError' || PASSING.test(error.message)) return new Away(`Redis says: ${error.message}`, { cause: error })

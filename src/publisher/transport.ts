@@ -16,12 +16,16 @@ export class Away extends Error {
 /** `undefined` for an event that was sent, a {@link PublishError} for one that never will be. */
 export type Outcome = undefined | PublishError | Away
 
-/** A way to the service. The outbox gives it one batch after the other. */
+/** A way to the service. The outbox gives it one batch after the other, and waits for each no longer than it likes. */
 export interface Transport {
   /** How many events it takes at once. */
   readonly maxBatch: number
-  /** Sends them, those of one merchant in their order; one outcome for each. Takes `timeoutMs` at most, and never rejects. */
-  send (batch: readonly Outgoing[], timeoutMs: number): Promise<readonly Outcome[]>
-  /** Nothing is under way. */
+  /**
+   * Sends them, those of one merchant in their order.
+   * @param signal aborts when the outbox waits no longer: what has no outcome by then counts as away.
+   * @returns one outcome for each; a promise that rejects counts as away.
+   */
+  send (batch: readonly Outgoing[], signal: AbortSignal): ReadonlyArray<Promise<Outcome>>
+  /** Nothing is waited for any more. */
   close (): void
 }

@@ -10,31 +10,34 @@ export interface StageDeclaration {
   /** Its share of the whole, relative to the others; best, of the time that it takes. */
   readonly weight: number
   /** Of how many items it consists, for `advance`; may be told when it starts, too. */
-  readonly items?: number
+  readonly items?: number | undefined
 }
 
 export interface WorkflowOptions<Stages extends readonly StageDeclaration[] = readonly StageDeclaration[]> {
   readonly merchantId: string
   readonly poId: string
-  readonly workflowId?: string
+  readonly workflowId?: string | undefined
   readonly stages: Stages
   /** So many progress events per second at most, besides those before a stage event. */
-  readonly maxPerSecond?: number
+  readonly maxPerSecond?: number | undefined
   /** How long stages took before, for the estimate; without it, there is none before this run has shown how fast it is. */
-  readonly durations?: DurationStore
+  readonly durations?: DurationStore | undefined
   /** What the merchant is told of an error; its message, if not given, whatever that gives away. */
-  readonly describeError?: (error: unknown) => string
+  readonly describeError?: ((error: unknown) => string) | undefined
 }
 
 /** What a workflow needs of its publisher. */
 export interface Outlet {
   publish (event: PublishableEvent): Promise<Published>
-  /** Reports what went wrong like a failed publish. */
-  fail (error: PublishError): Promise<Published>
+  /** Tells `onError` of what went wrong, and resolves or rejects like a publish that did. */
+  refuse (error: PublishError): Promise<Published>
   /** Where a workflow's pace is found while it holds a progress event back. */
   readonly holding: Set<Pace<string>>
 }
 
+/** A merchant is told no more of an error, in UTF-16 code units. */
+const MAX_ERROR_LENGTH = 1_000
+const UNDESCRIBED = 'failed'
 /** The most that a workflow shows before its end, in percent. */
 const MOST_BEFORE_THE_END = 99.9
 
@@ -53,6 +56,8 @@ export class Workflow<Name extends string = string> {
   readonly #totalWeight: number
   readonly #startedAt = new Map<Stage, number>()
   readonly #completed = new Set<Stage>()
+  /** Of these it was told that news of them came too late. */
+  readonly #toldLate = new Set<Stage>()
   readonly #eta: Eta
   readonly #durations: DurationStore | undefined
   /** The stage that was last heard of. */
@@ -63,24 +68,26 @@ export class Workflow<Name extends string = string> {
   /** @throws PublishError `RTF_BAD_OPTION` */
   constructor ({ poId, workflowId, stages, maxPerSecond = 4, durations, describeError = messageOf }: WorkflowOptions, outlet: Outlet) {
     checkDeclarations(stages)
-    if (!(maxPerSecond > 0)) throw new PublishError('RTF_BAD_OPTION', 'maxPerSecond takes a number above 0')
+    if (!(typeof maxPerSecond === 'number' && maxPerSecond > 0)) throw new PublishError('RTF_BAD_OPTION', 'maxPerSecond takes a number above 0')
     this.#identity = { poId, ...(workflowId !== undefined && { workflowId }) }
     this.#outlet = outlet
     this.#describeError = describeError
-    this.#pace = new Pace(1_000 / maxPerSecond, (message) => { unawaited(this.#publishProgress(message)) }, outlet.holding)
+    this.#pace = new Pace(1_000 / maxPerSecond, (message) => { void unawaited(this.#publishProgress(message)) }, outlet.holding)
     const listener: StageListener = {
       start: async (stage, message) => this.#start(stage, message),
+      expect: ({ name, items }) => { this.#eta.expect(name, items!) },
       progress: (stage, message) => { this.#reached(stage, message) },
       complete: async (stage, result) => this.#complete(stage, result),
       fail: async (error, stage) => this.#fail(error, stage, this.#lateFor(stage)),
-      refuse: (stage, field, problem) => { unawaited(outlet.fail(new PublishError('RTF_BAD_EVENT', `stage ${stage.name}: ${field} ${problem}`, { field }))) },
+      isLate: (stage) => this.#isLate(stage),
+      refuse: (stage, field, problem) => { void unawaited(outlet.refuse(new PublishError('RTF_BAD_EVENT', `stage ${stage.name}: ${field} ${problem}`, { field }))) },
     }
+    this.#eta = new Eta(stages.map(({ name, weight }) => ({ name, weight })))
     this.#stages = new Map(stages.map(({ name, weight, items }) => [name, new Stage(name, weight, items, listener)]))
     this.#latest = this.#stages.get(stages[0]!.name)!
     this.#totalWeight = stages.reduce((sum, { weight }) => sum + weight, 0)
-    this.#eta = new Eta([...this.#stages.values()].map(({ name, weight, items }) => ({ name, weight, ...(items !== undefined && { items }) })), new Map())
     this.#durations = durations
-    durations?.recall([...this.#stages.keys()]).then((typical) => { this.#eta.learn(typical) }, (cause: unknown) => { this.#withoutDurations(cause) })
+    void this.#recall()
   }
 
   /** 0–100, as it was or will be published. */
@@ -100,21 +107,19 @@ export class Workflow<Name extends string = string> {
   /**
    * Does the work of a stage: started before it, completed after it; or failed, and what the work threw is thrown again.
    * Resolves with what the work resolves with. For a stage with a result, let the work call `stage.complete(result)`.
-   * The work does not wait for the news of it.
+   * The work does not wait for the news of it, and that news could not be published is told to `onError` only.
    */
   async track<Result> (name: Name, work: (stage: Stage) => Promise<Result>): Promise<Result> {
     const stage = this.stage(name)
-    const started = stage.start()
-    unawaited(started)
+    void unawaited(stage.start())
     let result: Result
     try {
       result = await work(stage)
     } catch (error) {
-      if (!this.#ended) await stage.fail(error).catch(() => { /* Reported; what the caller is owed is the error of the work. */ })
+      if (!this.#ended) await unawaited(stage.fail(error))
       throw error
     }
-    await started
-    if (!this.#ended && !this.#completed.has(stage)) await stage.complete()
+    if (!this.#ended && !this.#completed.has(stage)) await unawaited(stage.complete())
     return result
   }
 
@@ -125,19 +130,18 @@ export class Workflow<Name extends string = string> {
 
   async #start (stage: Stage, message = `${stage.name} started`): Promise<Published> {
     const late = this.#lateFor(stage)
-    if (late !== undefined) return this.#outlet.fail(late)
+    if (late !== undefined) return this.#outlet.refuse(late)
     if (this.#startedAt.has(stage)) return { ok: true }
     const now = performance.now()
     this.#latest = stage
     this.#startedAt.set(stage, now)
-    this.#eta.started(stage.name, now, stage.items)
+    this.#eta.started(stage.name, now)
     this.#pace.flush()
     return this.#outlet.publish({ type: 'stage', stage: stage.name, status: 'started', message, ...this.#identity })
   }
 
   #reached (stage: Stage, message = stage.name): void {
-    unawaited(this.#start(stage))
-    if (this.#lateFor(stage) !== undefined) return
+    void unawaited(this.#start(stage))
     this.#latest = stage
     this.#eta.progressed(stage.name, stage.fraction, performance.now())
     this.#sum()
@@ -146,14 +150,14 @@ export class Workflow<Name extends string = string> {
 
   async #complete (stage: Stage, { message = `${stage.name} completed`, lineItems, confidence }: StageResult): Promise<Published> {
     const started = this.#start(stage)
-    unawaited(started)
+    void unawaited(started)
     if (this.#lateFor(stage) !== undefined) return started
     const now = performance.now()
     this.#latest = stage
     this.#completed.add(stage)
     this.#ended = this.#completed.size === this.#stages.size
     this.#eta.completed(stage.name, now)
-    this.#remember(stage, now)
+    void this.#record(stage, now)
     this.#sum()
     this.#pace.offer(message)
     this.#pace.flush()
@@ -166,7 +170,7 @@ export class Workflow<Name extends string = string> {
   }
 
   async #fail (error: unknown, stage: Stage, late: PublishError | undefined): Promise<Published> {
-    if (late !== undefined) return this.#outlet.fail(late)
+    if (late !== undefined) return this.#outlet.refuse(late)
     this.#ended = true
     this.#pace.flush()
     return this.#outlet.publish({ type: 'error', stage: stage.name, error: this.#described(error), ...this.#identity })
@@ -177,6 +181,15 @@ export class Workflow<Name extends string = string> {
     if (this.#ended) return new PublishError('RTF_WORKFLOW_FINISHED', `stage ${stage.name}: the workflow has ended`, { field: 'stage' })
     if (this.#completed.has(stage)) return new PublishError('RTF_STAGE_FINISHED', `stage ${stage.name} is completed`, { field: 'stage' })
     return undefined
+  }
+
+  /** Stages beside one that failed may go on for long, and often say so. */
+  #isLate (stage: Stage): boolean {
+    const late = this.#lateFor(stage)
+    if (late === undefined) return false
+    if (!this.#toldLate.has(stage)) void unawaited(this.#outlet.refuse(late))
+    this.#toldLate.add(stage)
+    return true
   }
 
   #sum (): void {
@@ -191,28 +204,42 @@ export class Workflow<Name extends string = string> {
     return this.#outlet.publish({ type: 'progress', progress: this.#progress, message, ...this.#identity, ...(etaMs !== undefined && { etaMs }) })
   }
 
-  #remember (stage: Stage, now: number): void {
-    const run = { ms: now - this.#startedAt.get(stage)!, ...(stage.items !== undefined && { items: stage.items }) }
-    this.#durations?.record(stage.name, run).catch((cause: unknown) => { this.#withoutDurations(cause) })
+  async #recall (): Promise<void> {
+    try {
+      const typical = await this.#durations?.recall([...this.#stages.keys()])
+      if (typical !== undefined) this.#eta.learn(typical)
+    } catch (cause) {
+      this.#withoutDurations(cause)
+    }
+  }
+
+  async #record (stage: Stage, now: number): Promise<void> {
+    try {
+      await this.#durations?.record(stage.name, { ms: now - this.#startedAt.get(stage)!, ...(stage.items !== undefined && { items: stage.items }) })
+    } catch (cause) {
+      this.#withoutDurations(cause)
+    }
   }
 
   #withoutDurations (cause: unknown): void {
-    unawaited(this.#outlet.fail(new PublishError('RTF_DURATIONS_AWAY', 'the store of durations failed', { cause })))
+    void unawaited(this.#outlet.refuse(new PublishError('RTF_DURATIONS_AWAY', 'the store of durations failed', { cause })))
   }
 
+  /** An event has to come of it, or the merchant would wait for ever. */
   #described (error: unknown): string {
     try {
-      return this.#describeError(error)
+      const text: unknown = this.#describeError(error)
+      return typeof text === 'string' && text !== '' ? text.slice(0, MAX_ERROR_LENGTH) : UNDESCRIBED
     } catch (cause) {
-      unawaited(this.#outlet.fail(new PublishError('RTF_BAD_OPTION', 'describeError threw', { cause })))
-      return 'failed'
+      void unawaited(this.#outlet.refuse(new PublishError('RTF_BAD_OPTION', 'describeError threw', { cause })))
+      return UNDESCRIBED
     }
   }
 }
 
-/** A promise that rejects (if the publisher is strict) only to say what has been reported already. */
-function unawaited (published: Promise<Published>): void {
-  published.catch(() => { /* Reported by the publisher. */ })
+/** Of a promise that rejects (if the publisher is strict) only to say what `onError` has been told already. */
+async function unawaited (published: Promise<Published>): Promise<void> {
+  await published.catch(() => { /* Told. */ })
 }
 
 function messageOf (error: unknown): string {
@@ -220,11 +247,16 @@ function messageOf (error: unknown): string {
 }
 
 function checkDeclarations (stages: readonly StageDeclaration[]): void {
-  if (stages.length === 0) throw new PublishError('RTF_BAD_OPTION', 'a workflow takes at least one stage')
-  const names = new Set<string>()
-  for (const { name, weight } of stages) {
-    if (typeof name !== 'string' || name === '' || names.has(name)) throw new PublishError('RTF_BAD_OPTION', `each stage takes a name of its own, not ${JSON.stringify(name)}`)
-    if (!(weight > 0 && weight < Infinity)) throw new PublishError('RTF_BAD_OPTION', `stage ${name} takes a weight above 0`)
+  if (!Array.isArray(stages) || stages.length === 0) throw new PublishError('RTF_BAD_OPTION', 'a workflow takes at least one stage')
+  const names = new Set<unknown>()
+  let total = 0
+  for (const stage of stages as ReadonlyArray<Partial<StageDeclaration> | null | undefined>) {
+    const name = stage?.name
+    const weight = stage?.weight
+    if (typeof name !== 'string' || name === '' || names.has(name)) throw new PublishError('RTF_BAD_OPTION', 'each stage takes a name of its own')
+    if (!(typeof weight === 'number' && weight > 0)) throw new PublishError('RTF_BAD_OPTION', `stage ${name} takes a weight above 0`)
     names.add(name)
+    total += weight
   }
+  if (total === Infinity) throw new PublishError('RTF_BAD_OPTION', 'the weights of the stages are too much to add up')
 }
