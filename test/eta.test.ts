@@ -46,8 +46,7 @@ t.test('whatever happens, it says nothing, or a whole number of milliseconds tha
         if (happening.what === 'started') {
           eta.started(happening.name, now)
           if (happening.items !== undefined) eta.expect(happening.name, happening.items)
-        }
-        else if (happening.what === 'progressed') eta.progressed(happening.name, happening.fraction, now)
+        } else if (happening.what === 'progressed') eta.progressed(happening.name, happening.fraction, now)
         else eta.completed(happening.name, now)
       }
       if (!check(now) || !check(now + 1) || !check(now + 1e6) || !check(now - 1)) return false

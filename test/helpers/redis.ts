@@ -11,26 +11,29 @@ const run = promisify(execFile)
 export class TestRedis {
   readonly port: number
   readonly #password: string
+  readonly #more: readonly string[]
   #process: ChildProcess | undefined
 
-  private constructor (port: number, password: string) {
+  private constructor (port: number, password: string, more: readonly string[]) {
     this.port = port
     this.#password = password
+    this.#more = more
   }
 
   get url (): string {
     return this.urlWith(this.#password)
   }
 
-  static async start (t: Pick<Test, 'teardown'>, password?: string): Promise<TestRedis> {
-    const redis = await TestRedis.absent(t, password)
+  /** @param more arguments of redis-server. */
+  static async start (t: Pick<Test, 'teardown'>, password?: string, more: readonly string[] = []): Promise<TestRedis> {
+    const redis = await TestRedis.absent(t, password, more)
     await redis.start()
     return redis
   }
 
   /** Not running yet; {@link TestRedis.start} starts it. */
-  static async absent (t: Pick<Test, 'teardown'>, password = ''): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort(), password)
+  static async absent (t: Pick<Test, 'teardown'>, password = '', more: readonly string[] = []): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort(), password, more)
     t.teardown(() => redis.kill())
     return redis
   }
@@ -41,7 +44,7 @@ export class TestRedis {
   }
 
   async start (): Promise<void> {
-    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--repl-diskless-load', 'swapdb', '--requirepass', this.#password], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--repl-diskless-load', 'swapdb', '--requirepass', this.#password, ...this.#more], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
     await linesOf(child.stdout).first((line) => line.includes('Ready to accept connections'))
   }
