@@ -10,6 +10,17 @@ const NOTHING = { REALTIME_URL: '', REALTIME_TOKEN: '', REDIS_URL: '', PUBLISH_K
 
 export type CliEnvironment = Record<string, string>
 
+/** What `listen` prints behind a pipe. */
+export interface ListenLine {
+  readonly event?: string
+  readonly connection?: string
+  readonly data?: Record<string, unknown>
+  readonly [key: string]: unknown
+}
+
+export const eventsOf = (lines: readonly string[]): ListenLine[] => lines.map((line) => JSON.parse(line) as ListenLine)
+export const isOpen = (line: string): boolean => line.startsWith('{"connection":"open"')
+
 /** What it printed, and how it ended. */
 export interface Ended {
   readonly code: number | null
