@@ -39,6 +39,7 @@ t.test('publish', async (t) => {
       [['--type', 'progress', '--po', '1', '--progress', '101'], /progress is wrong: .* \(--progress\)$/],
       [['--type', 'stage', '--po', '1', '--stage', 's'], /(message|status) is missing \(--(message|status)\)$/],
       [['--type', 'error', '--po', '1', '--stage', 's', '--error', 'e', '--data', '{"timestamp":"now"}'], /timestamp is wrong: [^(]*$/],
+      [['--po', '1', '--url', ''], /type is missing \(--type\)$/],
       [['--type', 'a', '--merchant', ':'], /a merchant id is .* \(--merchant\)$/],
       [['--type', 'a', '--data', JSON.stringify({ a: 'x'.repeat(65_536) })], /more than 65536$/],
       [['--type', 'a', '--url', `${service.url}/x`], /the service refuses it: 404 RTF_NOT_FOUND: there is nothing at this path$/],

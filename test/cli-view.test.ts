@@ -1,7 +1,9 @@
 import t from 'tap'
+import { reasonOf } from '../src/cli/audience.js'
 import { Board, happenedAt, type Entry, type Heard } from '../src/cli/board.js'
 import { cellsOf, clean, cutTo, fit } from '../src/cli/cells.js'
 import { boardLines, duration, entryLine, gapLine, orderLine, statusLine, type Look } from '../src/cli/view.js'
+import { RealtimeError } from '../src/client/index.js'
 
 const NOW = 1_700_000_000_000
 const look = (changes: Partial<Look> = {}): Look => ({ columns: 99, now: NOW, paint: (_, text) => text, merchants: false, ...changes })
@@ -119,8 +121,17 @@ t.test('how it stands is told by a mark and words, and colour is decoration', as
 
 t.test('a gap says between when, as far as it is known', async (t) => {
   const at = (ms: number) => new Date(ms).toTimeString().slice(0, 8)
-  t.equal(gapLine({ type: 'gap', reason: 'redis_outage', from: NOW - 5_000, to: NOW }, 'TEST', look()), `! TEST: what was published between ${at(NOW - 5_000)} and ${at(NOW)} may be missing (redis_outage)`)
-  t.match(gapLine({ type: 'gap', reason: 'unknown_cursor', from: 0, to: NOW }, 'TEST', look()), `published before ${at(NOW)} may`)
+  t.equal(gapLine({ type: 'gap', reason: 'redis_outage', from: NOW - 5_000, to: NOW }, look(), 'TEST: '), `! TEST: what was published between ${at(NOW - 5_000)} and ${at(NOW)} may be missing (redis_outage)`)
+  t.match(gapLine({ type: 'gap', reason: 'unknown_cursor', from: 0, to: NOW }, look()), `published before ${at(NOW)} may`)
+})
+
+t.test('why there is no connection is dug out of what fetch throws', async (t) => {
+  const lost = (cause?: unknown) => reasonOf(new RealtimeError('CONNECTION_LOST', 'it was lost', { cause }))
+  const refused = new Error('connect ECONNREFUSED')
+  t.equal(lost(), 'it was lost')
+  t.equal(lost(new TypeError('terminated')), 'it was lost')
+  t.equal(lost(new TypeError('fetch failed', { cause: refused })), 'it was lost (connect ECONNREFUSED)')
+  t.equal(lost(new TypeError('fetch failed', { cause: Object.assign(new AggregateError([refused, refused]), { code: 'ECONNREFUSED' }) })), 'it was lost (ECONNREFUSED)', 'of all addresses')
 })
 
 t.test('what is published can do nothing to the terminal', async (t) => {

@@ -36,7 +36,7 @@ export class Live implements Audience {
   }
 
   gap (merchantId: string | undefined, gap: GapEvent): void {
-    this.#kept.push(gapLine(gap, merchantId ?? 'gap', this.#look()))
+    this.#kept.push(gapLine(gap, this.#look(), this.#who(merchantId)))
   }
 
   close (merchantId: string | undefined, { reason }: CloseEvent): void {
@@ -67,8 +67,12 @@ export class Live implements Audience {
 
   #note (merchantId: string | undefined, what: string): void {
     const { paint, now } = this.#look()
-    const who = this.#several && merchantId !== undefined ? `${merchantId}: ` : ''
-    this.#kept.push(paint('yellow', `~ ${clock(now)} ${who}${clean(what)}`))
+    this.#kept.push(paint('yellow', `~ ${clock(now)} ${this.#who(merchantId)}${clean(what)}`))
+  }
+
+  /** Said only where it might be another one. */
+  #who (merchantId: string | undefined): string {
+    return this.#several ? `${merchantId}: ` : ''
   }
 
   #look (): Look {

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 
-/** How an option reads a number, within bounds. */
+/** How an option reads a number, within bounds where there are some. */
 export function number (least = -Infinity, most = Infinity): (text: string) => number {
   return (text) => {
     const value = text.trim() === '' ? NaN : Number(text)
@@ -19,5 +19,5 @@ export function whole (least: number, most: number): (text: string) => number {
 }
 
 function within (least: number, most: number): string {
-  return least === -Infinity ? '' : most === Infinity ? ` of at least ${least}` : `, ${least}–${most}`
+  return least === -Infinity ? '' : `, ${least}–${most}`
 }

@@ -64,9 +64,9 @@ export function entryLine (entry: Entry, look: Look): string {
   return cutTo(`· ${from}${clean(name)} ${clean(raw)}`, look.columns)
 }
 
-export function gapLine ({ reason, from, to }: GapEvent, who: string, { paint }: Look): string {
+export function gapLine ({ reason, from, to }: GapEvent, { paint }: Look, who = ''): string {
   const since = from === 0 ? `before ${clock(to)}` : `between ${clock(from)} and ${clock(to)}`
-  return paint('yellow', `! ${who}: what was published ${since} may be missing (${reason})`)
+  return paint('yellow', `! ${who}what was published ${since} may be missing (${reason})`)
 }
 
 /** The orders that are under way, as many as there is room for, and below them how it stands. */
