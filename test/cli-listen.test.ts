@@ -41,7 +41,8 @@ t.test('listen, piped', async (t) => {
     await cli.out.first((line) => line.startsWith('{"event":"gap"'))
     cli.signal('SIGINT')
     t.match(await cli.ended, { code: 0, err: [] })
-    const lines = eventsOf(cli.out.all).filter(({ code }, i, all) => code === undefined || all[i - 1]!.code === undefined)
+    // How often it asks in vain, and is sent away again, is a matter of time.
+    const lines = eventsOf(cli.out.all).filter(({ event, connection }, i, all) => event !== all[i - 1]?.event || connection !== all[i - 1]?.connection)
     t.match(lines, [
       { connection: 'open', merchant: 'TEST' },
       { event: 'close', merchant: 'TEST', data: { type: 'close', reason: 'draining', reconnect: true } },
