@@ -10,7 +10,7 @@ export interface SourceEvent {
 
 /** The platform's EventSource, or another one that is made like it. */
 export type EventSourceClass = new (url: string, init: { withCredentials: boolean }) => {
-  readonly readyState: number
+  readonly readyState?: number
   addEventListener (name: string, listener: (event: SourceEvent) => void): void
   close (): void
 }
