@@ -59,6 +59,16 @@ export class Page {
       }
     }, { url, types: ['message', ...types] })
   }
+
+  /** Has the page run this as a module; what that does by itself is not waited for. */
+  async run (module: string): Promise<void> {
+    await this.#page.addScriptTag({ type: 'module', content: module })
+  }
+
+  /** Whether there is a network, for new connections; those that there are end. */
+  async setOffline (offline: boolean): Promise<void> {
+    await this.#page.context().setOffline(offline)
+  }
 }
 
 async function launch (): Promise<Browser> {
