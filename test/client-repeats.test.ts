@@ -31,6 +31,7 @@ t.test('where a client may be found again', async (t) => {
     ['another instance knows the place', [x, y], at('y', 2_100, 'B'), [at('z', 3_100, 'B')], [at('z', 3_100, 'B')]],
     ['another instance knows the place; what looks like it came again', [x, y], at('y', 2_100, 'B'), [at('y', 2_600, 'B')], [at('y', 2_600, 'B')]],
     ['another instance knows the first of two that look like the place', [at('y', 0), x, y], at('y', 100, 'B'), [at('x', 1_100, 'B'), at('y', 2_100, 'B'), at('z', 3_100, 'B')], [at('z', 3_100, 'B')]],
+    ['another instance knows the last of two that look like the place', [at('y', 0), x, y], at('y', 2_100, 'B'), [at('x', 2_600, 'B'), at('y', 2_700, 'B')], [at('x', 2_600, 'B'), at('y', 2_700, 'B')]],
     ['another instance knows the place by something that the client never had', [x], at('w', 100, 'B'), [at('x', 1_100, 'B')], [at('x', 1_100, 'B')]],
     ['another instance does not know the place', [x, y, z], moment(z, 4_000), [at('y', 2_100, 'B'), at('z', 3_100, 'B'), at('w', 5_000, 'B')], [at('w', 5_000, 'B')]],
     ['another instance does not know the place, and what it sends was not had', [x, y], moment(y, 4_000), [at('w', 3_000, 'B'), at('y', 2_100, 'B')], [at('w', 3_000, 'B'), at('y', 2_100, 'B')]],

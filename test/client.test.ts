@@ -220,6 +220,7 @@ for (const [name, answer, error] of hopeless) {
     t.match(told, error)
     t.equal(listener.client.state, 'closed')
     t.equal(listener.client.error, told)
+    t.equal(script.asked.all[0]!.init.signal.aborted, true, 'of the answer no more is read')
     await clock.tickAsync(100_000)
     t.equal(script.asked.all.length, 1)
     listener.client.reconnect()

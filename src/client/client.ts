@@ -5,7 +5,7 @@ import { eventSourceTransport } from './eventsource-transport.js'
 import { fetchTransport } from './fetch-transport.js'
 import { Listeners, report } from './listeners.js'
 import { Repeats } from './repeats.js'
-import type { RequestMode, StreamEvent, Transport } from './transport.js'
+import type { CredentialsMode, StreamEvent, Transport } from './transport.js'
 
 export interface RealtimeOptions {
   /**
@@ -22,7 +22,7 @@ export interface RealtimeOptions {
   /** Gives a ticket of `POST /api/realtime/ticket`. Asked before each connection, as each ticket opens one. */
   readonly getTicket?: GetCredential | undefined
   /** Whether cookies go along: as of `fetch`, and `include` is `withCredentials` of an EventSource. `same-origin`, if not given. */
-  readonly credentials?: RequestMode | undefined
+  readonly credentials?: CredentialsMode | undefined
   /** `fetch`, if not given. `eventsource` is the platform's own EventSource, which sees less; or what else can be one. */
   readonly transport?: 'fetch' | 'eventsource' | Transport | undefined
   /** The service's HEARTBEAT_MS: a connection on which nothing came for 2.5 of it is dead. 15,000, if not given. */

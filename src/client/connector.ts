@@ -2,7 +2,7 @@ import { Backoff } from './backoff.js'
 import { RealtimeError } from './errors.js'
 import type { ConnectionState } from './events.js'
 import { Silence } from './silence.js'
-import type { Connection, RequestMode, StreamEvent, StreamRequest, Transport } from './transport.js'
+import type { Connection, CredentialsMode, StreamEvent, StreamRequest, Transport } from './transport.js'
 import { watchWake } from './wake.js'
 
 /** What a token or a ticket is asked for. */
@@ -20,7 +20,7 @@ export interface ConnectorOptions {
   readonly url: URL
   readonly getToken: GetCredential | undefined
   readonly getTicket: GetCredential | undefined
-  readonly credentials: RequestMode
+  readonly credentials: CredentialsMode
   readonly transport: Transport
   /** A connection that is silent for longer is dead, in milliseconds. */
   readonly silenceMs: number

@@ -1,6 +1,6 @@
 import { createParser } from 'eventsource-parser'
 import { RealtimeError } from './errors.js'
-import type { Connection, StreamObserver, StreamRequest, Transport } from './transport.js'
+import type { Connection, CredentialsMode, StreamObserver, StreamRequest, Transport } from './transport.js'
 
 /** As much of an answer as is needed. */
 export interface FetchAnswer {
@@ -13,7 +13,7 @@ export interface FetchAnswer {
 
 export interface FetchInit {
   readonly headers: Record<string, string>
-  readonly credentials: 'omit' | 'same-origin' | 'include'
+  readonly credentials: CredentialsMode
   readonly cache: 'no-store'
   readonly signal: AbortSignal
 }
@@ -28,10 +28,7 @@ export function fetchTransport (fetch: Fetch = (url, init) => globalThis.fetch(u
     tokens: true,
     connect (request, observer) {
       const abort = new AbortController()
-      const { signal } = abort
-      read(fetch, request, observer, signal).catch((error: unknown) => {
-        if (signal.aborted) return
-        abort.abort() // An answer that is of no use need not be read.
+      read(fetch, request, observer, abort.signal).catch((error: unknown) => {
         observer.ended(error instanceof RealtimeError ? error : lost(error))
       })
       return {

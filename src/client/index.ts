@@ -7,4 +7,4 @@ export type {
 } from './events.js'
 export { eventSourceTransport, type EventSourceClass, type SourceEvent } from './eventsource-transport.js'
 export { fetchTransport, type Fetch, type FetchAnswer, type FetchInit } from './fetch-transport.js'
-export type { Connection, RequestMode, StreamEvent, StreamObserver, StreamRequest, Transport } from './transport.js'
+export type { Connection, CredentialsMode, StreamEvent, StreamObserver, StreamRequest, Transport } from './transport.js'

@@ -11,13 +11,13 @@ export interface StreamRequest {
   readonly url: string
   /** For `Authorization: Bearer`; `undefined` where the query or a cookie says who the client is. */
   readonly token: string | undefined
-  readonly credentials: RequestMode
+  readonly credentials: CredentialsMode
   /** The names of the events that somebody listens to. */
   readonly names: readonly string[]
 }
 
 /** Whether cookies go along, as `fetch` has it. */
-export type RequestMode = 'omit' | 'same-origin' | 'include'
+export type CredentialsMode = 'omit' | 'same-origin' | 'include'
 
 /** One event as it came. */
 export interface StreamEvent {
