@@ -6,9 +6,9 @@ export type PublishErrorCode =
   | 'RTF_EVENT_TOO_LARGE'
   /** Redis or the service could not be reached for longer than is bridged; `cause` is what it said last. */
   | 'RTF_BROKER_AWAY'
-  /** Redis or the service took the event for wrong, or the publisher for nobody who may: `cause` is what it said. */
+  /** Redis or the service took the event for wrong, or the publisher for nobody who may: the message says what it said. */
   | 'RTF_REFUSED'
-  /** More was published than could be sent, and this was the oldest of it. */
+  /** More was published than could be sent, and this was the first to be given up. */
   | 'RTF_BUFFER_FULL'
   | 'RTF_PUBLISHER_CLOSED'
   /** The options make no sense. Thrown by who takes them. */
