@@ -46,7 +46,7 @@ t.test('listen, piped', async (t) => {
     t.match(lines, [
       { connection: 'open', merchant: 'TEST' },
       { event: 'close', merchant: 'TEST', data: { type: 'close', reason: 'draining', reconnect: true } },
-      { connection: 'reconnecting', merchant: 'TEST', code: 'CONNECTION_LOST', message: /\(.*ECONNREFUSED.*\)$/ },
+      { connection: 'reconnecting', merchant: 'TEST', code: 'CONNECTION_LOST', message: /\(.*ECONN(REFUSED|RESET).*\)$/ },
       { connection: 'open', merchant: 'TEST' },
       { event: 'gap', merchant: 'TEST', data: { type: 'gap', reason: 'unknown_cursor', from: Number, to: Number } },
     ])

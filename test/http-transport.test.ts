@@ -77,6 +77,12 @@ t.test('no sooner than it is told', async (t) => {
   t.match(await publisher.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: 'not sent: the service answers 429' } }, 'never, where that is after the bridge')
   t.match(await publisher.progress('a', step(2)), { ok: false, error: { code: 'RTF_BROKER_AWAY' } })
   t.equal(asked.length, 1)
+  const dateless = new MerchantPublisher({
+    bridgeMs: 30_000,
+    onError: () => {},
+    http: { url: 'http://127.0.0.1', fetch: async () => new Response(null, { status: 503, headers: { 'retry-after': new Date(Date.now() + 60_000).toUTCString() } }) },
+  })
+  t.match(await dateless.progress('a', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY' } }, 'by our clock, if not by its own')
   const nonsense = await answering(t, [{ status: 503, headers: { 'retry-after': 'soon' } }])
   t.match(await nonsense.publisher.progress('a', step(1)), { ok: true })
 })

@@ -67,15 +67,16 @@ t.test('what is wrong is not sent, and said by its field', async (t) => {
   for (const [merchantId, data, error] of bad) {
     t.match(await publisher.progress(merchantId, data as FieldsOf<ProgressEvent>), { ok: false, error: { name: 'PublishError', ...error } }, `${merchantId}: ${String(error.field)}`)
   }
+  t.match(await publisher.progress('TEST', Object.defineProperty(step(1), 'more', { enumerable: true, get: () => { throw new Error('lazy') } })), { ok: false, error: { code: 'RTF_BAD_EVENT', field: 'event', message: 'event cannot be read: lazy' } })
   t.match(await publisher.publish('TEST', null as never), { ok: false, error: { code: 'RTF_BAD_EVENT', field: 'event' } })
   t.match(await publisher.publish('TEST', { type: 'gap' }), { ok: false, error: { code: 'RTF_BAD_EVENT', field: 'type' } })
   t.match(await publisher.stage('TEST', { stage: 's', poId: '1', status: 'half' as 'started', message: 'm' }), { ok: false, error: { field: 'status' } })
   t.match(await publisher.completion('TEST', { stage: 's', poId: '1', confidence: 1.1 }), { ok: false, error: { field: 'confidence' } })
   t.match(await publisher.error('TEST', { stage: 's', poId: '1', error: new Error('e') as never }), { ok: false, error: { field: 'error' } })
   t.strictSame(client.asked, [])
-  t.strictSame(publisher.counts, { published: 0, failed: bad.length + 5, waiting: 0 })
-  t.equal(told.length, bad.length + 5)
-  t.match(told[0], { error: { code: 'RTF_BAD_MERCHANT_ID' }, attempt: { merchantId: '', event: { type: 'progress', message: 'step 1' } } })
+  t.strictSame(publisher.counts, { published: 0, failed: bad.length + 6, waiting: 0 })
+  t.equal(told.length, bad.length + 6)
+  t.match(told[0], { error: { code: 'RTF_BAD_MERCHANT_ID' }, attempt: { merchantId: '', event: { message: 'step 1' } } })
 })
 
 t.test('an event as large as may be', async (t) => {
@@ -213,6 +214,11 @@ t.test('a client that never answers is given one batch, and no more', async (t) 
   await closed
 })
 
+t.test('a Cluster without nodes is away', async (t) => {
+  const publisher = new MerchantPublisher({ redis: { status: 'ready', publish: async () => {}, nodes: () => [] }, bridgeMs: 0, onError: () => {} })
+  t.match(await publisher.progress('TEST', step(1)), { ok: false, error: { code: 'RTF_BROKER_AWAY', message: /no node of the cluster/ } })
+})
+
 t.test('a client that is none', async (t) => {
   for (const [publish, ok] of [[() => { throw new Error('thrown') }, false], [() => undefined, true]] as const) {
     const publisher = new MerchantPublisher({ redis: { status: 'ready', publish: publish as never }, bridgeMs: 0, onError: () => {} })
@@ -284,6 +290,7 @@ t.test('options that make no sense end it at once', async (t: Test) => {
     [{ redis: 'localhost:6379' }, /redis takes/],
     [{ redis: 'http://localhost' }, /redis takes/],
     [{ redis: {} }, /redis takes/],
+    [{ redis: 'nowhere' }, /redis takes/],
     [{ redis: null }, /redis takes/],
     [{ redis: { publish () {} } }, /redis takes/],
     [{ redis: 'redis://:100%sure@localhost' }, /redis takes/],

@@ -125,3 +125,14 @@ for (const [name, make] of Object.entries(transports)) {
     })
   })
 }
+
+t.test('a URL with a wrong password, or none, is refused', async (t) => {
+  const redis = await TestRedis.start(t, 'secret')
+  for (const password of ['wrong', '']) {
+    const publisher = publisherTo(t, { redis: redis.urlWith(password) })
+    const published = await publisher.progress('TEST', step(1))
+    t.match(published, { ok: false, error: { code: 'RTF_REFUSED', message: /WRONGPASS|NOAUTH/ } })
+  }
+  const publisher = publisherTo(t, { redis: redis.url })
+  t.match(await publisher.progress('TEST', step(1)), { ok: true })
+})

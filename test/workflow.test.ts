@@ -197,6 +197,7 @@ t.test('what makes no sense changes nothing, and is told', async (t) => {
   t.match(await workflow.stage('upload').complete(), { ok: false, error: { code: 'RTF_STAGE_FINISHED' } })
   t.match(await workflow.stage('upload').fail('late'), { ok: false, error: { code: 'RTF_STAGE_FINISHED' } })
   workflow.stage('upload').report(1)
+  workflow.stage('upload').expect(5)
   t.strictSame(codes(), Array(4).fill('RTF_STAGE_FINISHED stage'))
   await workflow.fail('enough')
   t.strictSame((await news()).map(brief), ['upload ✗ enough'], 'in the stage that was last heard of')

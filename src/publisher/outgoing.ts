@@ -1,4 +1,4 @@
-import { isMerchantId, publishable, type PublishableEvent } from '../message.js'
+import { isMerchantId, publishable, type KnownEvent, type PublishableEvent } from '../message.js'
 import { PublishError } from './errors.js'
 
 /** An event that has been checked and written. */
@@ -10,12 +10,16 @@ export interface Outgoing {
   readonly bytes: number
 }
 
-/** Checks and writes an event that somebody wants to publish, whatever it is; never throws. The error is `RTF_BAD_MERCHANT_ID`, `RTF_BAD_EVENT` or `RTF_EVENT_TOO_LARGE`. */
-export function outgoing (merchantId: string, value: unknown, maxBytes: number): Outgoing | PublishError {
+/**
+ * Checks and writes an event that somebody wants to publish, whatever it is; never throws. The error is
+ * `RTF_BAD_MERCHANT_ID`, `RTF_BAD_EVENT` or `RTF_EVENT_TOO_LARGE`.
+ * @param type of the event, if it is not to say so itself.
+ */
+export function outgoing (merchantId: string, value: unknown, maxBytes: number, type?: KnownEvent['type']): Outgoing | PublishError {
   if (typeof merchantId !== 'string' || !isMerchantId(merchantId)) {
     return new PublishError('RTF_BAD_MERCHANT_ID', 'a merchant id is 1–128 of A–Z a–z 0–9 . _ - and starts with a letter or digit', { field: 'merchantId' })
   }
-  const event = checked(value)
+  const event = checked(value, type)
   if (event instanceof PublishError) return event
   const payload = written(event)
   if (payload instanceof PublishError) return payload
@@ -24,9 +28,9 @@ export function outgoing (merchantId: string, value: unknown, maxBytes: number):
   return { merchantId, topic: event.type, payload, bytes }
 }
 
-function checked (value: unknown): PublishableEvent | PublishError {
+function checked (value: unknown, type: KnownEvent['type'] | undefined): PublishableEvent | PublishError {
   try {
-    const result = publishable(value, Date.now())
+    const result = publishable(type === undefined ? value : { ...value as object, type }, Date.now())
     if ('problem' in result) return badEvent(result.field, result.problem)
     // With a toJSON, it could become anything after it was checked.
     return 'toJSON' in result.event ? badEvent('toJSON', 'is no field that an event can have') : result.event

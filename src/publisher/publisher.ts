@@ -27,7 +27,7 @@ export interface CommonOptions {
   readonly strict?: boolean | undefined
   /** Told of all that was not published, and of what goes wrong in a workflow; a process warning at most every 10 s, if not given. */
   readonly onError?: ((error: PublishError, attempt: Attempt) => void | Promise<void>) | undefined
-  /** An outage is bridged for so long, in milliseconds: an await takes no longer. */
+  /** An outage is bridged for so long, in milliseconds; an await takes 500 ms longer at most. */
   readonly bridgeMs?: number | undefined
   /** An answer that takes longer is none, in milliseconds. */
   readonly timeoutMs?: number | undefined
@@ -85,19 +85,19 @@ export class MerchantPublisher {
   }
 
   async progress (merchantId: string, data: FieldsOf<ProgressEvent>): Promise<Published> {
-    return this.#publish(merchantId, { ...data, type: 'progress' })
+    return this.#publish(merchantId, data, 'progress')
   }
 
   async stage (merchantId: string, data: FieldsOf<StageEvent>): Promise<Published> {
-    return this.#publish(merchantId, { ...data, type: 'stage' })
+    return this.#publish(merchantId, data, 'stage')
   }
 
   async completion (merchantId: string, data: FieldsOf<CompletionEvent>): Promise<Published> {
-    return this.#publish(merchantId, { ...data, type: 'completion' })
+    return this.#publish(merchantId, data, 'completion')
   }
 
   async error (merchantId: string, data: FieldsOf<ErrorEvent>): Promise<Published> {
-    return this.#publish(merchantId, { ...data, type: 'error' })
+    return this.#publish(merchantId, data, 'error')
   }
 
   /** An event of any type: one of the four is checked by its schema, any other has to be an object with a `type` that may name an event. */
@@ -130,8 +130,8 @@ export class MerchantPublisher {
     await this.#outbox.close()
   }
 
-  async #publish (merchantId: string, event: unknown): Promise<Published> {
-    const checked = outgoing(merchantId, event, this.#maxMessageBytes)
+  async #publish (merchantId: string, event: unknown, type?: KnownEvent['type']): Promise<Published> {
+    const checked = outgoing(merchantId, event, this.#maxMessageBytes, type)
     const error = checked instanceof PublishError ? checked : await this.#outbox.add(checked)
     if (error !== undefined) {
       this.#failed++
