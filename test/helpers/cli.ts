@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { Arrivals, linesOf } from './arrivals.js'
 
 /** What this process may have been told is none of the tests' business. */
-const NOTHING = { REALTIME_URL: '', REALTIME_TOKEN: '', REDIS_URL: '', PUBLISH_KEY: '', CHANNEL_PREFIX: '', NO_COLOR: undefined, FORCE_COLOR: undefined }
+const NOTHING = { REALTIME_URL: '', REALTIME_TOKEN: '', REDIS_URL: '', PUBLISH_KEY: '', CHANNEL_PREFIX: '', NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined }
 
 export type CliEnvironment = Record<string, string>
 
