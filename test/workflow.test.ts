@@ -118,6 +118,15 @@ t.test('flush sends what is held back', async (t) => {
   t.strictSame((await news()).map(brief), ['ai_parsing started', '2 ai_parsing: 1 of 40', '4 ai_parsing: 2 of 40'])
 })
 
+t.test('so does close', async (t) => {
+  const { order, publisher, sent } = setup(t)
+  const stage = order().stage('ai_parsing')
+  stage.advance()
+  stage.advance()
+  await publisher.close()
+  t.strictSame(sent.map(brief), ['ai_parsing started', '2 ai_parsing: 1 of 40', '4 ai_parsing: 2 of 40'])
+})
+
 t.test('track', async (t) => {
   t.test('starts, completes and gives back', async (t) => {
     const { order, news, errors } = setup(t)

@@ -62,7 +62,7 @@ export class RedisTransport implements Transport {
   #node (): Pick<RedisPublishClient, 'status' | 'publish'> | undefined {
     if (this.#client.nodes === undefined || this.#client.status !== 'ready') return this.#client
     const name = ({ options: { host, port } }: RedisClusterNode) => `${host}:${port}`
-    return this.#client.nodes('master').toSorted((a, b) => name(a) < name(b) ? -1 : 1)[0]
+    return this.#client.nodes('master').toSorted((a, b) => name(a).localeCompare(name(b)))[0]
   }
 
   async #publish (node: Pick<RedisPublishClient, 'publish'>, { payload, ...address }: Outgoing): Promise<Outcome> {
