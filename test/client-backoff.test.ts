@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Backoff } from '../src/client/backoff.js'
-import { Random } from './chaos/random.js'
+import { Random } from '../src/demo/random.js'
 
 const CLIENTS = 2_000
 

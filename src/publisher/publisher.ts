@@ -27,7 +27,7 @@ export interface CommonOptions {
   readonly strict?: boolean | undefined
   /** Told of all that was not published, and of what goes wrong in a workflow; a process warning at most every 10 s, if not given. */
   readonly onError?: ((error: PublishError, attempt: Attempt) => void | Promise<void>) | undefined
-  /** An outage is bridged for so long, in milliseconds; an await takes 500 ms longer at most. */
+  /** An outage is bridged for so long, in milliseconds; an await takes 500 ms longer at most, or `timeoutMs` in all, if that is more. */
   readonly bridgeMs?: number | undefined
   /** An answer that takes longer is none, in milliseconds. */
   readonly timeoutMs?: number | undefined

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Owed } from './audit.js'
-import type { Random } from './random.js'
+import type { Random } from '../../src/demo/random.js'
 import type { Site } from './site.js'
 
 const CUT_MS = 10_000

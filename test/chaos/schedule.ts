@@ -1,5 +1,5 @@
 import { faults, type Fault, type Luck } from './faults.js'
-import { Random } from './random.js'
+import { Random } from '../../src/demo/random.js'
 
 /** Which fault comes when. */
 export interface Schedule {
@@ -28,11 +28,20 @@ export function during (minutes: number, seed: number): Schedule {
     * faults () {
       const end = performance.now() + minutes * 60_000
       for (;;) {
-        for (const fault of random.shuffled(faults)) {
+        for (const fault of shuffled(faults, random)) {
           if (performance.now() >= end) return
           yield fault
         }
       }
     },
   }
+}
+
+function shuffled<T> (items: readonly T[], random: Random): T[] {
+  const all = [...items]
+  for (let i = all.length - 1; i > 0; i--) {
+    const j = Math.floor(random.next() * (i + 1))
+    ;[all[i], all[j]] = [all[j]!, all[i]!]
+  }
+  return all
 }
