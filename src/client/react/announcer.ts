@@ -1,0 +1,100 @@
+import type { ConnectionState } from '../events.js'
+import type { Order } from './orders.js'
+import type { FeedbackTexts } from './texts.js'
+
+/** What is seen for less is not said, as an order that is done for a moment between two stages; nor more often than that. */
+const SETTLE_MS = 1_000
+/** A connection that is lost for less is nobody's business. */
+const LOST_MS = 5_000
+/** So many orders are called by name; more are counted. */
+const MAX_NAMED = 3
+
+export interface Scene {
+  readonly orders: Iterable<Order>
+  readonly state: ConnectionState
+  readonly texts: FeedbackTexts
+}
+
+/** What one who cannot see the orders is told: which of them are completed or have failed, and that the connection is gone. */
+export class Announcer {
+  readonly #say: (text: string) => void
+  #scene: Scene | undefined
+  /** What was known, by purchase order, when something was said last: `status` of the run. */
+  #known = new Map<string, string>()
+  #connection: 'lost' | 'given_up' | 'restored' = 'restored'
+  #lostAt: number | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #due = Infinity
+
+  /** @param say has it read out; called at most once a second. */
+  constructor (say: (text: string) => void) {
+    this.#say = say
+  }
+
+  /** What there is to see now. What is there at the first time is no news. */
+  look (scene: Scene): void {
+    const isFirst = this.#scene === undefined
+    this.#scene = scene
+    if (isFirst) this.#known = knownOf(scene.orders)
+    this.#lostAt = scene.state === 'open' ? undefined : this.#lostAt ?? Date.now()
+    if (this.#news(scene).length > 0) this.#wake(SETTLE_MS)
+    if (connectionOf(scene.state) !== this.#connection) this.#wake(scene.state === 'open' ? SETTLE_MS : LOST_MS)
+  }
+
+  /** Says nothing more, until it looks again. */
+  stop (): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#due = Infinity
+    this.#lostAt = undefined
+  }
+
+  #wake (ms: number): void {
+    const due = Date.now() + ms
+    if (due >= this.#due) return
+    clearTimeout(this.#timer)
+    this.#due = due
+    this.#timer = setTimeout(() => { this.#speak() }, ms)
+  }
+
+  #speak (): void {
+    this.#due = Infinity
+    const scene = this.#scene!
+    const { orders, state, texts } = scene
+    const said = this.#news(scene)
+    this.#known = knownOf(orders)
+    const connection = connectionOf(state)
+    const lostMs = this.#lostAt === undefined ? Infinity : Date.now() - this.#lostAt
+    if (connection !== this.#connection) {
+      if (lostMs >= LOST_MS) {
+        this.#connection = connection
+        said.push(texts.announceConnection[connection])
+      } else {
+        this.#wake(LOST_MS - lostMs)
+      }
+    }
+    if (said.length > 0) this.#say(said.join(' '))
+  }
+
+  #news ({ orders, texts }: Scene): string[] {
+    const changed = [...orders].filter((order) => order.status !== 'active' && this.#known.get(order.poId) !== stateOf(order))
+    const done = changed.filter(({ status }) => status === 'done')
+    const failed = changed.filter(({ status }) => status === 'failed')
+    return [
+      ...(failed.length > MAX_NAMED ? [texts.announceManyFailed(failed.length)] : failed.map((order) => texts.announceFailed(texts.order(order), order.error ?? ''))),
+      ...(done.length > MAX_NAMED ? [texts.announceManyDone(done.length)] : done.map((order) => texts.announceDone(texts.order(order)))),
+    ]
+  }
+}
+
+function knownOf (orders: Iterable<Order>): Map<string, string> {
+  return new Map([...orders].map((order) => [order.poId, stateOf(order)]))
+}
+
+function stateOf ({ status, workflowId = '' }: Order): string {
+  return `${status} ${workflowId}`
+}
+
+function connectionOf (state: ConnectionState): 'lost' | 'given_up' | 'restored' {
+  return state === 'open' ? 'restored' : state === 'closed' ? 'given_up' : 'lost'
+}

@@ -1,0 +1,10 @@
+'use client'
+
+export type { Eta, Order, OrderStage, OrderStatus } from './orders.js'
+export { RealTimeFeedback, type RealTimeFeedbackProps } from './feedback.js'
+export { RealtimeProvider, type RealtimeProviderProps } from './provider.js'
+export type { RealtimeCallbacks, RealtimeEvent } from './store.js'
+export type { FeedbackTexts } from './texts.js'
+export { useOrders } from './use-orders.js'
+export { useProgress, type Progress } from './use-progress.js'
+export { useSSEUpdates, type Updates, type UpdatesOptions } from './use-sse-updates.js'
