@@ -1,5 +1,6 @@
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript'
 import { importX } from 'eslint-plugin-import-x'
+import reactHooks from 'eslint-plugin-react-hooks'
 import neostandard from 'neostandard'
 import { configs as ts } from 'typescript-eslint'
 
@@ -15,6 +16,7 @@ const doors = [
   { from: './node_modules/prom-client', target: ['./src/!(metrics).ts', './src/*/**'] },
   { from: './node_modules/eventsource-parser', target: ['./src/*.ts', './src/!(client)/**'] },
   { from: ['./node_modules/commander', './node_modules/log-update'], target: ['./src/*.ts', './src/!(cli)/**'] },
+  { from: './node_modules/react', target: ['./src/*.ts', './src/!(client)/**', './src/client/*.ts'] },
 ]
 
 /** Each room may import from the rooms after it on a message's way, from none before it. */
@@ -33,6 +35,7 @@ const rooms = [
   { target: './src/cli', from: './src', except: ['./cli', './publisher', './client', './demo', './message.ts'] },
   { target: ['./src/*.ts', './src/!(cli)/**'], from: './src/cli' },
   { target: './src/demo', from: './src', except: ['./demo', './publisher', './client', './message.ts'] },
+  { target: './src/client/*.ts', from: './src/client/react' },
   { target: ['./src/message.ts', './src/errors.ts', './src/log.ts', './src/config.ts'], from: ['./src/app.ts', './src/server.ts', './src/fanout', './src/broker', './src/auth', './src/routes', './src/metrics.ts'] },
 ]
 
@@ -58,13 +61,15 @@ export default [
     },
   },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.{ts,tsx}'],
     // tap itself waits for the tests that a test starts.
     rules: { '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafePromises: [{ from: 'package', name: 'PromiseWithSubtest', package: '@tapjs/core' }] }] },
   },
   {
     files: ['src/client/**/*.{ts,tsx}'],
+    plugins: { 'react-hooks': reactHooks },
     rules: {
+      ...reactHooks.configs.recommended.rules,
       'import-x/no-nodejs-modules': 'error',
       'no-restricted-globals': ['error', ...['process', 'Buffer', 'global', 'setImmediate', 'clearImmediate'].map((name) => ({ name, message: 'There is none in a browser.' }))],
       '@typescript-eslint/no-restricted-imports': ['error', { patterns: [{ group: ['**/message.js'], allowTypeImports: true, message: 'Its types only, or its schemas are in every page.' }] }],

@@ -71,7 +71,7 @@ export class Page {
   }
 }
 
-async function launch (): Promise<Browser> {
+export async function launch (): Promise<Browser> {
   const executablePath = await find()
   if (executablePath === undefined) throw new Error(`no Chromium here. Debian: apt-get install chromium; elsewhere, have one of ${NAMES.join(', ')} on the PATH`)
   // Without its sandbox, as playwright-core has it by default: containers seldom let it have one, and it sees our own pages only.

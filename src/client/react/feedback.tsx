@@ -60,13 +60,12 @@ export function RealTimeFeedback ({ texts: given, className }: RealTimeFeedbackP
           </button>
         </div>
       )}
-      {orders.length === 0
-        ? <p className='realtime-feedback__empty'>{texts.empty}</p>
-        : (
-          <ul className='realtime-feedback__orders'>
-            {orders.map((order) => <OrderCard key={order.poId} order={order} texts={texts} onDismiss={dismiss} />)}
-          </ul>
-          )}
+      {orders.length === 0 && state !== 'closed' && <p className='realtime-feedback__empty'>{state === 'open' ? texts.empty : texts.waiting}</p>}
+      {orders.length > 0 && (
+        <ul className='realtime-feedback__orders'>
+          {orders.map((order) => <OrderCard key={order.poId} order={order} texts={texts} onDismiss={dismiss} />)}
+        </ul>
+      )}
       <LiveRegion orders={orders} state={state} texts={texts} />
     </section>
   )

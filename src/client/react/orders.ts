@@ -113,10 +113,10 @@ export class Orders {
 /** Whether a run begins that the order's entry, if there is one, is not about. */
 function begins (entry: Entry | undefined, event: OrderEvent): boolean {
   if (entry === undefined) return true
-  const { workflowId, status, progress } = entry.order
+  const { workflowId, progress } = entry.order
   if (event.workflowId !== undefined && workflowId !== undefined && event.workflowId !== workflowId) return true
   // What starts after all was done is all to be done again.
-  return status === 'done' && progress === 100 && event.kind === 'started'
+  return progress === 100 && event.kind === 'started'
 }
 
 /** @returns the same entry where the event is none to heed. */

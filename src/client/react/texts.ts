@@ -5,8 +5,9 @@ import type { Order, OrderStatus } from './orders.js'
 /** All that RealTimeFeedback says. */
 export interface FeedbackTexts {
   readonly heading: string
-  /** In place of a list without orders. */
+  /** In place of a list without orders; and of one that there is no connection for yet. */
   readonly empty: string
+  readonly waiting: string
   readonly connection: Readonly<Record<ConnectionState, string>>
   /** There is no connection, and nothing is done to have one. */
   readonly offline: (error: RealtimeError | undefined) => string
@@ -41,6 +42,7 @@ export interface FeedbackTexts {
 export const ENGLISH: FeedbackTexts = {
   heading: 'Purchase orders',
   empty: 'No purchase order is being processed.',
+  waiting: 'Waiting for updates.',
   connection: { connecting: 'Connecting', open: 'Live', reconnecting: 'Reconnecting', closed: 'Offline' },
   offline: (error) => `Live updates have stopped${error === undefined ? '' : ` (${error.code})`}.`,
   reconnect: 'Try again',
@@ -49,7 +51,7 @@ export const ENGLISH: FeedbackTexts = {
   order: ({ poId }) => `Purchase order ${poId}`,
   status: { active: 'In progress', done: 'Completed', failed: 'Failed' },
   stage: (stage) => {
-    const words = stage.replace(/[_-]+/g, ' ').trim()
+    const words = stage.replace(/[_-]+/g, ' ').trim().replace(/\b(?:ai|csv|ocr|pdf|po|sku)\b/g, (word) => word.toUpperCase())
     return words.charAt(0).toUpperCase() + words.slice(1)
   },
   stages: 'Stages',
