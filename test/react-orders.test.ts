@@ -158,7 +158,7 @@ t.test('of more than 100 orders, those are forgotten that finished longest ago, 
   t.strictSame(forgotten, ['1', '2', '0', '4', '5'])
 })
 
-t.test('whatever comes, in whatever order', async (t) => {
+t.test('whatever comes, in whatever order', async () => {
   const name = fc.constantFrom('progress', 'stage', 'completion', 'error', 'invoice')
   const data = fc.record({
     poId: fc.oneof({ weight: 5, arbitrary: fc.nat(2).map(String) }, { weight: 5, arbitrary: fc.nat(150).map(String) }, fc.constant(undefined)),

@@ -11,7 +11,8 @@ export class Clock {
 
   /** Unix milliseconds, as of the last tick. */
   readonly now = (): number => {
-    if (this.#timer === undefined && Date.now() - this.#now >= TICK_MS) this.#now = Date.now()
+    // Or the clock was set back.
+    if (this.#timer === undefined && Math.abs(Date.now() - this.#now) >= TICK_MS) this.#now = Date.now()
     return this.#now
   }
 

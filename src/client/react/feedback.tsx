@@ -5,7 +5,6 @@ import { useRealtimeStore } from './context.js'
 import { Icon } from './icon.js'
 import { LiveRegion } from './live-region.js'
 import { OrderCard } from './order-card.js'
-import { BLANK } from './store.js'
 import { ENGLISH, type FeedbackTexts } from './texts.js'
 import { useOrders } from './use-orders.js'
 
@@ -26,9 +25,9 @@ export function RealTimeFeedback ({ texts: given, className }: RealTimeFeedbackP
   const texts = useMemo(() => ({ ...ENGLISH, ...given }), [given])
   const store = useRealtimeStore()
   const orders = useOrders()
-  const state = useSyncExternalStore(store.subscribe, () => store.snapshot().state, () => BLANK.state)
-  const error = useSyncExternalStore(store.subscribe, () => store.snapshot().error, () => BLANK.error)
-  const gaps = useSyncExternalStore(store.subscribe, () => store.snapshot().gaps, () => BLANK.gaps)
+  const state = useSyncExternalStore(store.subscribe, () => store.snapshot().state, () => store.blank().state)
+  const error = useSyncExternalStore(store.subscribe, () => store.snapshot().error, () => store.blank().error)
+  const gaps = useSyncExternalStore(store.subscribe, () => store.snapshot().gaps, () => store.blank().gaps)
   const [seenGap, setSeenGap] = useState<GapEvent>()
   // What is pressed and vanishes would take the focus along.
   const keepFocus = useCallback(() => { root.current?.focus() }, [])

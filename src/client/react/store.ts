@@ -2,6 +2,7 @@ import { createRealtimeClient, type RealtimeClient, type RealtimeOptions } from 
 import type { RealtimeError } from '../errors.js'
 import type { ConnectionState, GapEvent, PublishedEvents, UnknownEvent } from '../events.js'
 import { Listeners } from '../listeners.js'
+import { Clock } from './clock.js'
 import { Frame } from './frame.js'
 import { Orders, type Order } from './orders.js'
 
@@ -29,14 +30,13 @@ export interface Snapshot {
 
 const MAX_EVENTS = 100
 
-/** Before anything is known; and all that is known where a page is rendered on a server. */
-export const BLANK: Snapshot = { state: 'connecting', error: undefined, events: [], gaps: [], orders: new Map() }
-
 /**
  * One client, and what came by it, in a form that React can show. What comes is taken in at once, bounded; it is shown
  * with the next frame. Its functions need no `this`.
  */
 export class RealtimeStore {
+  /** For all who count down what it tells of. */
+  readonly clock = new Clock()
   readonly #options: RealtimeOptions
   readonly #watchers = new Listeners<[]>()
   readonly #listeners = new Listeners<[kind: 'event', event: RealtimeEvent] | [kind: 'gap', gap: GapEvent]>()
@@ -46,7 +46,8 @@ export class RealtimeStore {
   #trouble: RealtimeError | undefined
   readonly #events = new Newest<RealtimeEvent>(MAX_EVENTS)
   readonly #gaps = new Newest<GapEvent>(MAX_EVENTS)
-  #snapshot = BLANK
+  readonly #blank: Snapshot = { state: 'connecting', error: undefined, events: this.#events.all, gaps: this.#gaps.all, orders: this.#orders.all }
+  #snapshot = this.#blank
 
   constructor (options: RealtimeOptions) {
     this.#options = options
@@ -67,6 +68,9 @@ export class RealtimeStore {
   }
 
   readonly snapshot = (): Snapshot => this.#snapshot
+
+  /** Before anything is known; and all that is known where a page is rendered on a server. */
+  readonly blank = (): Snapshot => this.#blank
 
   /**
    * Has a function called after each change of the snapshot: at most once per frame.
@@ -127,7 +131,7 @@ export class RealtimeStore {
 
   #show (): void {
     const before = this.#snapshot
-    const { state, error = this.#trouble } = this.#client ?? BLANK
+    const { state, error = this.#trouble } = this.#client ?? this.#blank
     const next: Snapshot = { state, error, events: this.#events.all, gaps: this.#gaps.all, orders: this.#orders.all }
     if (Object.keys(next).every((key) => next[key as keyof Snapshot] === before[key as keyof Snapshot])) return
     this.#snapshot = next

@@ -1,14 +1,17 @@
 import { useSyncExternalStore } from 'react'
-import { Clock } from './clock.js'
+import { useRealtimeStore } from './context.js'
 import type { Eta } from './orders.js'
 
-const clock = new Clock()
 const neverTicks = () => () => {}
 
-/** What of an estimate is left, in milliseconds, never below 0. Counts down once a second. */
+/**
+ * What of an estimate is left, in milliseconds, never below 0. Counts down once a second.
+ * @throws {Error} outside of a provider.
+ */
 export function useRemaining (eta: Eta | undefined): number | undefined {
-  const now = useSyncExternalStore(eta === undefined ? neverTicks : clock.subscribe, clock.now, clock.now)
-  return eta === undefined ? undefined : remainingMs(eta, now)
+  const { clock } = useRealtimeStore()
+  const remaining = () => eta === undefined ? undefined : remainingMs(eta, clock.now())
+  return useSyncExternalStore(eta === undefined ? neverTicks : clock.subscribe, remaining, remaining)
 }
 
 function remainingMs ({ ms, toldAt }: Eta, now: number): number {

@@ -3,7 +3,7 @@ import type { RealtimeOptions } from '../client.js'
 import type { RealtimeError } from '../errors.js'
 import type { ConnectionState, GapEvent, PublishedEvents } from '../events.js'
 import { RealtimeContext } from './context.js'
-import { BLANK, type RealtimeCallbacks, type RealtimeEvent } from './store.js'
+import type { RealtimeCallbacks, RealtimeEvent } from './store.js'
 import { useCallbacks } from './use-callbacks.js'
 import { useOwnStore } from './use-own-store.js'
 
@@ -38,7 +38,7 @@ export function useSSEUpdates<Events = PublishedEvents> (options: UpdatesOptions
   const store = own ?? provided
   if (store === undefined) throw new Error('there is neither a url nor a RealtimeProvider around this')
   useCallbacks(store, { onEvent, onGap })
-  const { events, state, error, gaps } = useSyncExternalStore(store.subscribe, store.snapshot, () => BLANK)
+  const { events, state, error, gaps } = useSyncExternalStore(store.subscribe, store.snapshot, store.blank)
   return {
     events: events as ReadonlyArray<RealtimeEvent<Events>>,
     isConnected: state === 'open',
