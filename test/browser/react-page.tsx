@@ -81,6 +81,8 @@ function unmount (): void {
 
 const nextFrame = async () => new Promise<void>((resolve) => { requestAnimationFrame(() => { resolve() }) })
 
+const have = (many: number) => events >= many
+
 /** Counts until so many events have come. */
 async function count (until: number): Promise<FrameCount> {
   const longTasks: number[] = []
@@ -90,12 +92,12 @@ async function count (until: number): Promise<FrameCount> {
   const first = commits
   let frames = 0
   let most = 0
-  while (events < until) {
+  do {
     const before = commits
     await nextFrame()
     frames++
     most = Math.max(most, commits - before)
-  }
+  } while (!have(until))
   observer.disconnect()
   return { frames, commits: commits - first, most, events, longTasks }
 }

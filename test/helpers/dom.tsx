@@ -15,6 +15,7 @@ export interface Page {
   /** One frame, and what it shows. */
   readonly frame: () => Promise<void>
   readonly press: (selector: string) => Promise<void>
+  readonly find: (selector: string) => HTMLElement | null
   /** What can be read there, with single spaces. */
   readonly text: (selector: string) => string | undefined
 }
@@ -43,11 +44,12 @@ export async function openPage (t: Test, { frames = true } = {}): Promise<Page> 
   const { createRoot } = await import('react-dom/client')
   const container = document.createElement('div')
   document.body.append(container)
-  const root = createRoot(container as never)
+  const root = createRoot(container)
   t.teardown(async () => act(async () => { root.unmount() }))
-  const find = (selector: string) => document.querySelector(selector) as HTMLElement | null
+  const find = (selector: string): HTMLElement | null => document.querySelector<HTMLElement>(selector)
   return {
     clock,
+    find,
     body: document.body,
     render: async (node) => act(async () => { root.render(node) }),
     unmount: async () => act(async () => { root.unmount() }),

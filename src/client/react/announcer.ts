@@ -1,11 +1,13 @@
 import type { ConnectionState } from '../events.js'
-import type { Order } from './orders.js'
+import type { Order, OrderStatus } from './orders.js'
 import type { FeedbackTexts } from './texts.js'
 
 /** What is seen for less is not said, as an order that is done for a moment between two stages; nor more often than that. */
 const SETTLE_MS = 1_000
 /** A connection that is lost for less is nobody's business. */
 const LOST_MS = 5_000
+/** What was said is taken back after that, or the same said again would not be heard. */
+const SAID_MS = 5_000
 /** So many orders are called by name; more are counted. */
 const MAX_NAMED = 3
 
@@ -19,23 +21,25 @@ export interface Scene {
 export class Announcer {
   readonly #say: (text: string) => void
   #scene: Scene | undefined
-  /** What was known, by purchase order, when something was said last: `status` of the run. */
-  #known = new Map<string, string>()
+  /** How those have ended of which that is no news, by purchase order. */
+  #known: ReadonlyMap<string, OrderStatus> | undefined
   #connection: 'lost' | 'given_up' | 'restored' = 'restored'
   #lostAt: number | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #due = Infinity
+  #clearing: ReturnType<typeof setTimeout> | undefined
 
-  /** @param say has it read out; called at most once a second. */
+  /** @param say has it read out; nothing, after a while. */
   constructor (say: (text: string) => void) {
     this.#say = say
   }
 
   /** What there is to see now. What is there at the first time is no news. */
   look (scene: Scene): void {
-    const isFirst = this.#scene === undefined
     this.#scene = scene
-    if (isFirst) this.#known = knownOf(scene.orders)
+    const ended = endedOf(scene.orders)
+    // What goes on may end once more.
+    this.#known = this.#known === undefined ? ended : new Map([...this.#known].filter(([poId]) => ended.has(poId)))
     this.#lostAt = scene.state === 'open' ? undefined : this.#lostAt ?? Date.now()
     if (this.#news(scene).length > 0) this.#wake(SETTLE_MS)
     if (connectionOf(scene.state) !== this.#connection) this.#wake(scene.state === 'open' ? SETTLE_MS : LOST_MS)
@@ -44,7 +48,7 @@ export class Announcer {
   /** Says nothing more, until it looks again. */
   stop (): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
+    clearTimeout(this.#clearing)
     this.#due = Infinity
     this.#lostAt = undefined
   }
@@ -62,7 +66,7 @@ export class Announcer {
     const scene = this.#scene!
     const { orders, state, texts } = scene
     const said = this.#news(scene)
-    this.#known = knownOf(orders)
+    this.#known = endedOf(orders)
     const connection = connectionOf(state)
     const lostMs = this.#lostAt === undefined ? Infinity : Date.now() - this.#lostAt
     if (connection !== this.#connection) {
@@ -73,11 +77,14 @@ export class Announcer {
         this.#wake(LOST_MS - lostMs)
       }
     }
-    if (said.length > 0) this.#say(said.join(' '))
+    if (said.length === 0) return
+    this.#say(said.join(' '))
+    clearTimeout(this.#clearing)
+    this.#clearing = setTimeout(() => { this.#say('') }, SAID_MS)
   }
 
   #news ({ orders, texts }: Scene): string[] {
-    const changed = [...orders].filter((order) => order.status !== 'active' && this.#known.get(order.poId) !== stateOf(order))
+    const changed = [...orders].filter(({ poId, status }) => this.#known?.get(poId) !== status)
     const done = changed.filter(({ status }) => status === 'done')
     const failed = changed.filter(({ status }) => status === 'failed')
     return [
@@ -87,12 +94,8 @@ export class Announcer {
   }
 }
 
-function knownOf (orders: Iterable<Order>): Map<string, string> {
-  return new Map([...orders].map((order) => [order.poId, stateOf(order)]))
-}
-
-function stateOf ({ status, workflowId = '' }: Order): string {
-  return `${status} ${workflowId}`
+function endedOf (orders: Iterable<Order>): ReadonlyMap<string, OrderStatus> {
+  return new Map([...orders].filter(({ status }) => status !== 'active').map(({ poId, status }) => [poId, status]))
 }
 
 function connectionOf (state: ConnectionState): 'lost' | 'given_up' | 'restored' {
