@@ -1,4 +1,4 @@
-import { StrictMode } from 'react'
+import { StrictMode, useEffect } from 'react'
 import t, { type Test } from 'tap'
 import { RealtimeProvider, useOrders, useProgress, useSSEUpdates, type Progress, type RealtimeProviderProps, type Updates, type UpdatesOptions } from '../src/client/react/index.js'
 import { openPage } from './helpers/dom.js'
@@ -165,7 +165,14 @@ t.test('a connection is as long as the provider is mounted', async (t) => {
 
   t.test('options that cannot work are an error of the component', async (t) => {
     const s = await setup(t)
-    await t.rejects(s.page.render(s.provide({ getToken: () => '', getTicket: () => '' })), /not both/)
+    function Eager () {
+      const { clearEvents } = useSSEUpdates()
+      useEffect(clearEvents)
+      return null
+    }
+    await t.rejects(s.page.render(s.provide({ getToken: () => '', getTicket: () => '' }, <Eager />)), /not both/)
+    await s.page.frame()
+    t.equal(s.page.clock.countTimers(), 0, 'and nothing is left of it, whatever was done before')
   })
 })
 

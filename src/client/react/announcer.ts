@@ -88,7 +88,7 @@ export class Announcer {
     const done = changed.filter(({ status }) => status === 'done')
     const failed = changed.filter(({ status }) => status === 'failed')
     return [
-      ...(failed.length > MAX_NAMED ? [texts.announceManyFailed(failed.length)] : failed.map((order) => texts.announceFailed(texts.order(order), order.error ?? ''))),
+      ...(failed.length > MAX_NAMED ? [texts.announceManyFailed(failed.length)] : failed.map((order) => texts.announceFailed(texts.order(order), order.error!))),
       ...(done.length > MAX_NAMED ? [texts.announceManyDone(done.length)] : done.map((order) => texts.announceDone(texts.order(order)))),
     ]
   }

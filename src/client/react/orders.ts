@@ -30,7 +30,7 @@ export interface Order {
   readonly stages: readonly OrderStage[]
   /** The estimate that came last, if that order is active. */
   readonly eta: Eta | undefined
-  /** Why it failed, if it has. */
+  /** Why it failed, if it has; empty where it does not say. */
   readonly error: string | undefined
   /** The last one that came, with the result that it brought. */
   readonly completion: CompletionEvent | undefined
