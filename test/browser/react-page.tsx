@@ -1,4 +1,5 @@
 import { Profiler, StrictMode, useEffect, type ReactNode } from 'react'
+import { flushSync } from 'react-dom'
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client'
 import { RealTimeFeedback, RealtimeProvider, useProgress, useSSEUpdates, type RealtimeProviderProps, type Updates } from '../../src/client/react/index.js'
 
@@ -14,12 +15,13 @@ export interface MountOptions extends RealtimeProviderProps {
 }
 
 export interface FrameCount {
+  readonly ms: number
   readonly frames: number
+  readonly events: number
   /** How often React committed something. */
   readonly commits: number
   /** The most commits between two frames. */
   readonly most: number
-  readonly events: number
   /** The durations of tasks of more than 50 ms. */
   readonly longTasks: readonly number[]
 }
@@ -33,7 +35,12 @@ let root: Root | undefined
 let updates: Updates | undefined
 let commits = 0
 let events = 0
+let last: string | undefined
 const onRender = () => { commits++ }
+const onEvent = ({ type }: { readonly type: string }) => {
+  events++
+  last = type
+}
 
 function Updated () {
   const latest = useSSEUpdates()
@@ -53,7 +60,7 @@ function One () {
 }
 
 function mount ({ show = ['feedback'], strict = false, hydrate = false, ...options }: MountOptions): void {
-  const props: RealtimeProviderProps = { ...options, onEvent: () => { events++ } }
+  const props: RealtimeProviderProps = { ...options, onEvent }
   const inside: ReactNode = show === 'standalone'
     ? <Standalone {...props} />
     : (
@@ -81,15 +88,27 @@ function unmount (): void {
 
 const nextFrame = async () => new Promise<void>((resolve) => { requestAnimationFrame(() => { resolve() }) })
 
-const have = (many: number) => events >= many
+/** Not a timer, which would take 4 ms. */
+const nextTurn = async () => new Promise<void>((resolve) => {
+  const { port1, port2 } = new MessageChannel()
+  Object.assign(port1, {
+    onmessage () {
+      port1.close()
+      resolve()
+    },
+  })
+  port2.postMessage(undefined)
+})
 
-/** Counts until so many events have come. */
-async function count (until: number): Promise<FrameCount> {
+const isOver = (finale: string) => last === finale
+
+/** Counts until an event of this type comes. */
+async function count (finale: string): Promise<FrameCount> {
   const longTasks: number[] = []
   const observer = new PerformanceObserver((list) => { longTasks.push(...list.getEntries().map(({ duration }) => duration)) })
   observer.observe({ type: 'longtask' })
   await nextFrame()
-  const first = commits
+  const first = { commits, events, at: performance.now() }
   let frames = 0
   let most = 0
   do {
@@ -97,22 +116,23 @@ async function count (until: number): Promise<FrameCount> {
     await nextFrame()
     frames++
     most = Math.max(most, commits - before)
-  } while (!have(until))
+  } while (!isOver(finale))
   observer.disconnect()
-  return { frames, commits: commits - first, most, events, longTasks }
+  return { ms: performance.now() - first.at, frames, events: events - first.events, commits: commits - first.commits, most, longTasks }
 }
 
-/** Mounts and unmounts so often; every second one lives for some frames, so that it connects. */
+/** Mounts and unmounts so often, at every age that a connection may have; every tenth is open. */
 async function remount (times: number, options: MountOptions): Promise<void> {
   for (let i = 0; i < times; i++) {
-    mount(options)
-    await nextFrame()
-    if (i % 2 === 0) await nextFrame()
+    flushSync(() => { mount({ ...options, show: ['updates', 'feedback', 'progress'] }) })
+    if (i % 10 === 0) while (updates?.isConnected !== true) await nextFrame()
+    else for (let turns = i % 10 - 1; turns > 0; turns--) await nextTurn()
     unmount()
+    updates = undefined
   }
 }
 
-const app = { mount, unmount, count, remount, nextFrame, updates: () => updates }
+const app = { mount, unmount, count, remount, updates: () => updates }
 export type App = typeof app
 
 Object.assign(globalThis, { app })
