@@ -1,5 +1,4 @@
 import { Profiler, StrictMode, useEffect, type ReactNode } from 'react'
-import { flushSync } from 'react-dom'
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client'
 import { RealTimeFeedback, RealtimeProvider, useProgress, useSSEUpdates, type RealtimeProviderProps, type Updates } from '../../src/client/react/index.js'
 
@@ -124,7 +123,7 @@ async function count (finale: string): Promise<FrameCount> {
 /** Mounts and unmounts so often, at every age that a connection may have; every tenth is open. */
 async function remount (times: number, options: MountOptions): Promise<void> {
   for (let i = 0; i < times; i++) {
-    flushSync(() => { mount({ ...options, show: ['updates', 'feedback', 'progress'] }) })
+    mount({ ...options, show: ['updates', 'feedback', 'progress'] })
     if (i % 10 === 0) while (updates?.isConnected !== true) await nextFrame()
     else for (let turns = i % 10 - 1; turns > 0; turns--) await nextTurn()
     unmount()

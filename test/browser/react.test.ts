@@ -9,7 +9,7 @@ import { Recorder } from '../helpers/recorder.js'
 import { Service } from '../helpers/service.js'
 import { Page as Chromium, launch } from './chromium.js'
 import type { App, FrameCount, MountOptions } from './react-page.js'
-import { startSite, type ReactVersion } from './react-site.js'
+import { startSite, type ReactVersion, type SiteOptions } from './react-site.js'
 
 /*
  * The hooks and the component in a real browser, on a page of another origin with a strict Content-Security-Policy,
@@ -33,28 +33,31 @@ const skip = process.env.CI ? false : whyNot ?? false
 /* One of each for all tests, as it takes a while to start them. */
 let browser: Browser
 let service: Service
-const sites = new Map<ReactVersion, string>()
+const sites = new Map<string, string>()
 t.before(async () => {
   if (skip !== false) return
   browser = await launch()
   service = await Service.start(t, { RETRY_MS: '100', PUBLISH_RATE_PER_SECOND: '0' })
-  for (const version of [18, 19] as const) sites.set(version, await startSite(t, version))
+  for (const version of [18, 19] as const) {
+    for (const build of ['development', 'profiling'] as const) sites.set(`${build} ${version}`, await startSite(t, { version, build }))
+  }
 })
 t.teardown(async () => browser?.close())
 let merchants = 0
 
 interface Setup {
   readonly version?: ReactVersion
+  readonly build?: SiteOptions['build']
   readonly site?: string
   readonly context?: BrowserContextOptions
 }
 
 /** A page that is not yet connected to the service, where nobody else is, and a merchant of its own. */
-async function setup (t: Test, { version = 19, site = sites.get(version)!, context }: Setup = {}) {
+async function setup (t: Test, { version = 19, build = 'development', site = sites.get(`${build} ${version}`)!, context }: Setup = {}) {
   const tab = await browser.newContext(context)
   t.teardown(async () => {
     await tab.close()
-    await gone()
+    await remaining()
   })
   const page = await tab.newPage()
   /** What the browser, or React, complained of. */
@@ -70,9 +73,13 @@ async function setup (t: Test, { version = 19, site = sites.get(version)!, conte
   return { page, complaints, options, mount, publish, opened, openedBefore: await opened() }
 }
 
-/** Until nobody is connected. */
-async function gone (): Promise<void> {
-  while (await service.metric('connections') > 0);
+/** How many are connected in the end: as soon as it is nobody, at the latest after a while. */
+async function remaining (): Promise<number> {
+  const deadline = performance.now() + 20_000
+  let connections: number
+  do connections = await service.metric('connections')
+  while (connections > 0 && performance.now() < deadline)
+  return connections
 }
 
 const live = async (page: Page) => { await page.getByText('Live', { exact: true }).waitFor() }
@@ -125,16 +132,16 @@ for (const version of [18, 19] as const) {
       t.equal(await opened() - openedBefore, 1)
       t.equal(await service.metric('connections'), 1)
       await page.evaluate(() => { app.unmount() })
-      await gone()
+      t.equal(await remaining(), 0)
       t.strictSame(complaints, [])
     })
 
     t.test('it renders at most once per frame, however fast events come', async (t) => {
-      const { page, mount, publish } = await setup(t, { version })
+      const { page, mount, publish } = await setup(t, { version, build: 'profiling' })
       await mount({ show: ['feedback', 'updates', 'progress'] })
       await live(page)
       const counted = page.evaluate(async () => app.count('finale'))
-      const REQUESTS = 150
+      const REQUESTS = 100
       const beginning = performance.now()
       for (let i = 0; i < REQUESTS; i++) {
         await publish(...Array.from({ length: 20 }, (_, n) => progress(i * 100 / REQUESTS, { poId: `po-${n}` })))
@@ -145,7 +152,7 @@ for (const version of [18, 19] as const) {
       const { ms, frames, events, commits, most, longTasks }: FrameCount = await counted
       t.ok(most <= 1, `${most} at most`)
       t.ok(commits <= frames && commits > 1, `${commits} renders in ${frames} frames`)
-      t.ok(events > 10 * commits, 'of many events each')
+      t.ok(events > 5 * commits, 'of many events each')
       t.comment(`React ${version}: ${Math.round(events / ms * 1_000)} events/s, ${events} events, ${frames} frames, ${commits} renders, tasks of more than 50 ms: ${longTasks.map(Math.round).join(', ') || 'none'}`)
       t.equal(await bar(page, 'Purchase order po-19').getAttribute('aria-valuenow'), '99', 'and what it shows is the latest')
     })
@@ -153,7 +160,7 @@ for (const version of [18, 19] as const) {
 }
 
 t.test('mounted and unmounted 500 times, it leaves nothing behind', { skip }, async (t) => {
-  const { page, options, publish, opened, openedBefore } = await setup(t)
+  const { page, options, publish, opened, openedBefore } = await setup(t, { build: 'profiling' })
   const devtools = await page.context().newCDPSession(page)
   await devtools.send('Performance.enable')
   const left = async () => {
@@ -163,13 +170,12 @@ t.test('mounted and unmounted 500 times, it leaves nothing behind', { skip }, as
   }
   const remount = async (times: number) => {
     await page.evaluate(async ({ times, options }) => app.remount(times, options), { times, options: options() })
-    await gone()
+    return remaining()
   }
   await publish(progress(1, { etaMs: 60_000 }))
   await remount(10)
   const before = await left()
-  await remount(500)
-  t.equal(await service.metric('connections'), 0)
+  t.equal(await remount(500), 0, 'nobody is connected')
   t.ok(await opened() - openedBefore >= 51, 'each tenth was open')
   t.strictSame(await left(), before, 'no node and no listener is left in the page')
 })
@@ -207,8 +213,9 @@ t.test('a connection that is lost, and back, with what was missed', { skip }, as
 })
 
 t.test('what a server has rendered goes on in the browser', { skip }, async (t) => {
-  const markup = renderToString(createElement(RealtimeProvider, { url: '/' }, createElement(RealTimeFeedback)))
-  const { page, mount, publish, complaints } = await setup(t, { site: await startSite(t, 19, markup) })
+  // Beside the places of the others, as react-page.tsx has it.
+  const markup = renderToString(createElement(RealtimeProvider, { url: '/' }, createElement(RealTimeFeedback), false, false))
+  const { page, mount, publish, complaints } = await setup(t, { site: await startSite(t, { version: 19, build: 'development', markup }) })
   t.equal(await page.getByText('Connecting', { exact: true }).count(), 1)
   await mount({ hydrate: true })
   await live(page)
