@@ -6,6 +6,7 @@ import t from 'tap'
 import { linesOf } from './helpers/arrivals.js'
 import { Cli, CliAtTerminal, eventsOf, isOpen } from './helpers/cli.js'
 import { freePort } from './helpers/free-port.js'
+import { NODE } from './helpers/node.js'
 import { TestRedis } from './helpers/redis.js'
 import { progress, Service } from './helpers/service.js'
 import { inSeconds, mint } from './helpers/tokens.js'
@@ -89,7 +90,7 @@ t.test('listen, piped', async (t) => {
 
   t.test('who reads it may go; a disk that is full is an error', async (t) => {
     const service = await Service.start(t)
-    const listen = `${process.execPath} dist/cli/main.js listen --merchant TEST --url ${service.url}`
+    const listen = `${NODE.join(' ')} dist/cli/main.js listen --merchant TEST --url ${service.url}`
     const bash = spawn('bash', ['-c', `{ ${listen}; echo $? >&2; } | head -n 1; ${listen} > /dev/full; echo $? >&2`])
     const [out, err] = [linesOf(bash.stdout), linesOf(bash.stderr)]
     await out.first(isOpen)

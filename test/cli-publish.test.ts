@@ -4,6 +4,7 @@ import t from 'tap'
 import { linesOf } from './helpers/arrivals.js'
 import { Cli } from './helpers/cli.js'
 import { freePort } from './helpers/free-port.js'
+import { NODE } from './helpers/node.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service } from './helpers/service.js'
 import { Stream } from './helpers/stream.js'
@@ -72,7 +73,7 @@ t.test('publish', async (t) => {
 
   t.test('who reads what it prints may go, and all is published', async (t) => {
     const before = stream.events.all.length
-    const bash = spawn('bash', ['-c', `yes '{"type":"many"}' | head -n 3000 | { ${process.execPath} dist/cli/main.js publish --merchant TEST -; echo $? >&2; } | head -n 1`], { env: { ...process.env, ...env, REDIS_URL: '' } })
+    const bash = spawn('bash', ['-c', `yes '{"type":"many"}' | head -n 3000 | { ${NODE.join(' ')} dist/cli/main.js publish --merchant TEST -; echo $? >&2; } | head -n 1`], { env: { ...process.env, ...env, REDIS_URL: '' } })
     const err = linesOf(bash.stderr)
     await once(bash, 'close')
     t.strictSame(err.all, ['0'])

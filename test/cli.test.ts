@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import t from 'tap'
 import { linesOf } from './helpers/arrivals.js'
 import { Cli, isOpen } from './helpers/cli.js'
+import { NODE } from './helpers/node.js'
 import { TestRedis } from './helpers/redis.js'
 import { progress, Service } from './helpers/service.js'
 import { inSeconds, mint } from './helpers/tokens.js'
@@ -25,7 +26,7 @@ t.test('--help helps', async (t) => {
   await service.log.first(({ msg }) => msg === 'subscribed')
   await service.publish('TEST', progress(1))
   const bin = t.testdir()
-  await writeFile(`${bin}/realtime-fanout`, `#!/bin/sh\nexec '${process.execPath}' '${resolve('dist/cli/main.js')}' "$@"\n`, { mode: 0o755 })
+  await writeFile(`${bin}/realtime-fanout`, `#!/bin/sh\nexec ${NODE.join(' ')} '${resolve('dist/cli/main.js')}' "$@"\n`, { mode: 0o755 })
   const env = { ...process.env, REDIS_URL: '', PATH: `${bin}:${process.env.PATH}`, REALTIME_URL: service.url, TOKEN: await mint({ merchantId: 'TEST', exp: inSeconds(60) }, SECRET) }
 
   const helps = await Promise.all([[], ...COMMANDS.map((command) => [command])].map(async (args) => Cli.run(t, [...args, '--help'])))

@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import type { Test } from 'tap'
 import { Arrivals, linesOf } from './arrivals.js'
+import { NODE } from './node.js'
 
 /** What this process may have been told is none of the tests' business. */
 const NOTHING = { REALTIME_URL: '', REALTIME_TOKEN: '', REDIS_URL: '', PUBLISH_KEY: '', CHANNEL_PREFIX: '', NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined }
@@ -36,7 +37,8 @@ export class Cli {
   readonly #process: ChildProcess
 
   constructor (t: Pick<Test, 'teardown'>, args: readonly string[], env: CliEnvironment = {}, stdin = '') {
-    const child = spawn(process.execPath, ['dist/cli/main.js', ...args], { env: { ...process.env, ...NOTHING, ...env } })
+    const [program, ...node] = NODE
+    const child = spawn(program, [...node, 'dist/cli/main.js', ...args], { env: { ...process.env, ...NOTHING, ...env } })
     this.#process = child
     this.out = linesOf(child.stdout)
     this.err = linesOf(child.stderr)
@@ -67,7 +69,7 @@ export class CliAtTerminal {
 
   /** @param size as `stty` takes it; none: a terminal that says 0 × 0. */
   constructor (t: Pick<Test, 'teardown'>, args: readonly string[], env: CliEnvironment = {}, size = 'rows 24 cols 100') {
-    const command = [process.execPath, 'dist/cli/main.js', ...args].map((word) => `'${word}'`).join(' ')
+    const command = [...NODE, 'dist/cli/main.js', ...args].map((word) => `'${word}'`).join(' ')
     const child = spawn('script', ['-qec', `${size && `stty ${size}; `}exec ${command}`, '/dev/null'], { env: { ...process.env, ...NOTHING, TERM: 'xterm-256color', ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
     this.#process = child
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import type { Test } from 'tap'
 import { Arrivals, linesOf } from './arrivals.js'
+import { NODE } from './node.js'
 
 export interface LogLine {
   readonly msg: string
@@ -24,7 +25,7 @@ export class Service {
   #origins: readonly URL[] = []
 
   private constructor (env: Environment, cwd = process.cwd(), launcher: readonly string[] = []) {
-    const [program, ...args] = [...launcher, process.execPath, '--expose-gc', '--import', resolve('test/helpers/collect-garbage.js'), resolve('dist/server.js')]
+    const [program, ...args] = [...launcher, ...NODE, '--expose-gc', '--import', resolve('test/helpers/collect-garbage.js'), resolve('dist/server.js')]
     const child = spawn(program, args, {
       cwd,
       env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'debug', DRAIN_DELAY_MS: '0', DRAIN_WINDOW_MS: '0', ...env },
