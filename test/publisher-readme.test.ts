@@ -5,11 +5,13 @@ import { promisify } from 'node:util'
 import { EventSource } from 'eventsource'
 import t, { type Test } from 'tap'
 import { Arrivals } from './helpers/arrivals.js'
+import { PLAIN_NODE } from './helpers/node.js'
 import { subscribeTo } from './helpers/subscriber.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service } from './helpers/service.js'
 
 const run = promisify(execFile)
+const [node, ...args] = PLAIN_NODE
 
 /** The block of the README that begins with these words after its backquotes. */
 async function blockOf (words: string): Promise<string> {
@@ -67,7 +69,7 @@ t.test('the worker: compiled, run, and seen by an EventSource at each of two ins
   const listeners = await Promise.all(instances.map(async (service) => eventsOf(t, service, 'TEST')))
   await compiled
 
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', `${folder}/queue.ts`, '1', '2', '3!'], { env: { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: undefined, REDIS_URL: redis.url } }) // tsx compiles what is built anew, which would confuse the coverage of it
+  const { stdout } = await run(node, [...args, '--import', 'tsx', `${folder}/queue.ts`, '1', '2', '3!'], { env: { ...process.env, REDIS_URL: redis.url } })
   t.equal(stdout, '3! failed: connect ECONNREFUSED 10.0.0.3:5432 (4)\n', 'the queue is told what the merchant is not')
   await Promise.all(listeners.map(async (received) => received.first(({ type }) => type === 'error')))
   const [received, other] = listeners
