@@ -34,7 +34,10 @@ const rooms = [
   // The command line does what any program could do that installs the package; nobody needs it.
   { target: './src/cli', from: './src', except: ['./cli', './publisher', './client', './demo', './message.ts'] },
   { target: ['./src/*.ts', './src/!(cli)/**'], from: './src/cli' },
+  // What is simulated is published as any backend service would, and its page is one more page: only who starts it knows it.
   { target: './src/demo', from: './src', except: ['./demo', './publisher', './client', './message.ts'] },
+  { target: ['./src/!(app).ts', './src/!(demo|cli)/**'], from: './src/demo' },
+  { target: ['./src/demo/*.ts', './src/cli'], from: './src/demo/page' },
   { target: './src/client/*.ts', from: './src/client/react' },
   { target: ['./src/message.ts', './src/errors.ts', './src/log.ts', './src/config.ts'], from: ['./src/app.ts', './src/server.ts', './src/fanout', './src/broker', './src/auth', './src/routes', './src/metrics.ts'] },
 ]
@@ -44,7 +47,7 @@ export default [
   ...ts.recommendedTypeChecked.map((config) => ({ ...config, files: ['src/**/*.{ts,tsx}', 'test/**/*.{ts,tsx}'] })),
   {
     files: ['src/**/*.{ts,tsx}', 'test/**/*.{ts,tsx}'],
-    languageOptions: { parserOptions: { project: './tsconfig.json' } },
+    languageOptions: { parserOptions: { project: ['./tsconfig.json', './src/demo/page/tsconfig.json'] } },
     plugins: { 'import-x': importX },
     settings: { 'import-x/resolver-next': [createTypeScriptImportResolver()] },
     rules: {

@@ -12,10 +12,14 @@ import type { Broker } from './broker/broker.js'
 import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
 import type { Config } from './config.js'
+import { SimulatedOrders } from './demo/orders.js'
+import { readPageFile } from './demo/page-file.js'
 import { BadPath, Draining, ForeignOrigin } from './errors.js'
 import { Clock } from './fanout/clock.js'
 import { Hub } from './fanout/hub.js'
+import { Throttle } from './log.js'
 import { prometheusMetrics, type Metrics } from './metrics.js'
+import { demoRoute } from './routes/demo.js'
 import { eventsRoute } from './routes/events.js'
 import { answerBadHttp, failures } from './routes/failures.js'
 import { healthRoutes } from './routes/health.js'
@@ -80,6 +84,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   const strategy = given ?? createStrategy(config, log, closing.signal)
   const tickets = new Tickets({ store: broker, ttlMs: config.TICKET_TTL_S * 1_000, outlived: strategy.outlived })
   const origins = new Origins(config.CORS_ORIGINS, development)
+  const refuseWhileDraining = async () => { if (hub.draining) throw new Draining() }
 
   await server.register(cors, { origin: (origin, answer) => { answer(null, origin !== undefined && origins.grants(origin)) }, credentials: true, maxAge: 600 })
   await server.register(async (api) => {
@@ -90,8 +95,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     const attemptsPerMinute = config.CONNECT_RATE_PER_MINUTE
     await api.register(eventsRoute, { hub, strategy: byTicketOr(strategy, tickets), metrics, attemptsPerMinute })
     await api.register(async (unstreamed) => {
-      // Fastify itself adds `Connection: close`.
-      unstreamed.addHook('onRequest', async () => { if (hub.draining) throw new Draining() })
+      unstreamed.addHook('onRequest', refuseWhileDraining) // Fastify itself adds `Connection: close`.
       await unstreamed.register(ticketRoute, { strategy, tickets, attemptsPerMinute })
       await unstreamed.register(publishRoute, {
         broker,
@@ -104,6 +108,26 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
       })
     })
   }, { prefix: '/api/realtime' })
+
+  if (development) {
+    const orders = createOrders(config, broker, log)
+    await server.register(async (demo) => {
+      demo.addHook('onRequest', refuseWhileDraining)
+      await demo.register(demoRoute, {
+        instance: {
+          broker: broker.name,
+          channelPrefix: config.CHANNEL_PREFIX,
+          heartbeatMs: config.HEARTBEAT_MS,
+          needsToken: config.AUTH_MODE !== 'none',
+          needsKey: config.PUBLISH_KEY.length > 0,
+        },
+        readFile: readPageFile,
+        startOrders: (wanted) => orders.start(wanted),
+      })
+    })
+    // Before the streams end, so that whoever watches an order is told that it is over.
+    server.addHook('preClose', async () => { await orders.close() })
+  }
 
   await (ops ?? server).register(async (forOperators) => {
     await forOperators.register(healthRoutes, { hub, broker, warmupMs: config.READY_WARMUP_MS, redisOutageGraceMs: config.REDIS_OUTAGE_GRACE_S * 1_000 })
@@ -151,6 +175,20 @@ function createStrategy (config: Config, log: Logger, signal: AbortSignal): Stra
     cookie,
     log,
     signal,
+  })
+}
+
+/** Orders that go the way of a backend service's, but for the Redis client: the broker is one, to the publisher library. */
+function createOrders ({ CHANNEL_PREFIX, MAX_MESSAGE_BYTES }: Config, broker: Broker, log: Logger): SimulatedOrders {
+  const unpublished = new Throttle(1_000)
+  return new SimulatedOrders({
+    publish: async (channel, payload) => broker.publish([{ channel, payload }]),
+    channelPrefix: CHANNEL_PREFIX,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    onError: (err) => {
+      const heldBack = unpublished.pass()
+      if (heldBack !== undefined) log.warn({ err, heldBack }, 'an event of a simulated order was not published')
+    },
   })
 }
 

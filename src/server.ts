@@ -79,7 +79,8 @@ function portOf (app: FastifyInstance): number {
 }
 
 /** The first thing that somebody sees who tries the service out. */
-function introduce ({ AUTH_MODE, PUBLISH_KEY }: Config, port: number): void {
+function introduce ({ NODE_ENV, AUTH_MODE, PUBLISH_KEY }: Config, port: number): void {
+  const page = NODE_ENV === 'development' ? `Look:     http://localhost:${port}/\n` : ''
   const url = `http://localhost:${port}/api/realtime`
   const listen = AUTH_MODE === 'none' ? `'${url}/events?merchantId=TEST'` : `-H 'Authorization: Bearer <token>' ${url}/events`
   const key = PUBLISH_KEY.length === 0 ? '' : "-H 'Authorization: Bearer <PUBLISH_KEY>' "
@@ -87,7 +88,7 @@ function introduce ({ AUTH_MODE, PUBLISH_KEY }: Config, port: number): void {
 realtime-fanout listens at http://localhost:${port}
 It runs without Redis, on a broker inside this process: what is published here stays here. Set REDIS_URL to change that.
 
-Listen:   curl -N ${listen}
+${page}Listen:   curl -N ${listen}
 Publish:  curl ${url}/merchants/TEST/events ${key}-H 'Content-Type: application/json' -d '{"type":"progress","poId":"1","progress":50,"message":"half way"}'
 
 `)

@@ -71,11 +71,12 @@ export class Page {
   }
 }
 
-export async function launch (): Promise<Browser> {
+/** @param args of its command line. */
+export async function launch (...args: readonly string[]): Promise<Browser> {
   const executablePath = await find()
   if (executablePath === undefined) throw new Error(`no Chromium here. Debian: apt-get install chromium; elsewhere, have one of ${NAMES.join(', ')} on the PATH`)
   // Without its sandbox, as playwright-core has it by default: containers seldom let it have one, and it sees our own pages only.
-  return chromium.launch({ executablePath })
+  return chromium.launch({ executablePath, args: [...args] })
 }
 
 async function find (): Promise<string | undefined> {
