@@ -12,7 +12,7 @@ import type { Broker } from './broker/broker.js'
 import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
 import type { Config } from './config.js'
-import { SimulatedOrders } from './demo/orders.js'
+import type { SimulatedOrders } from './demo/orders.js'
 import { readPageFile } from './demo/page-file.js'
 import { BadPath, Draining, ForeignOrigin } from './errors.js'
 import { Clock } from './fanout/clock.js'
@@ -110,7 +110,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   }, { prefix: '/api/realtime' })
 
   if (development) {
-    const orders = createOrders(config, broker, log)
+    const orders = await createOrders(config, broker, log)
     await server.register(async (demo) => {
       demo.addHook('onRequest', refuseWhileDraining)
       await demo.register(demoRoute, {
@@ -179,7 +179,8 @@ function createStrategy (config: Config, log: Logger, signal: AbortSignal): Stra
 }
 
 /** Orders that go the way of a backend service's, but for the Redis client: the broker is one, to the publisher library. */
-function createOrders ({ CHANNEL_PREFIX, MAX_MESSAGE_BYTES }: Config, broker: Broker, log: Logger): SimulatedOrders {
+async function createOrders ({ CHANNEL_PREFIX, MAX_MESSAGE_BYTES }: Config, broker: Broker, log: Logger): Promise<SimulatedOrders> {
+  const { SimulatedOrders } = await import('./demo/orders.js') // It brings the publisher library along, for development only.
   const unpublished = new Throttle(1_000)
   return new SimulatedOrders({
     publish: async (channel, payload) => broker.publish([{ channel, payload }]),

@@ -13,7 +13,11 @@ async function importsOf (entry: string): Promise<{ packages: string[], later: s
   const { imports } = Object.values(metafile.outputs)[0]!
   const foreign = imports.filter(({ path }) => !path.startsWith('node:'))
   const names = (kind: string) => [...new Set(foreign.filter((one) => one.kind === kind).map(({ path }) => /^(@[^/]+\/)?[^/]+/.exec(path)![0]))]
-  return { packages: names('import-statement'), later: names('dynamic-import'), own: Object.keys(metafile.inputs) }
+  const own = new Set([entry])
+  for (const path of own) {
+    for (const { path: imported, kind, external } of metafile.inputs[path]!.imports) if (external !== true && kind === 'import-statement') own.add(imported)
+  }
+  return { packages: names('import-statement'), later: names('dynamic-import'), own: [...own] }
 }
 
 t.test('what it exports resolves, with its types', async (t) => {
