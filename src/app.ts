@@ -86,7 +86,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   const origins = new Origins(config.CORS_ORIGINS, development)
   const refuseWhileDraining = async () => { if (hub.draining) throw new Draining() }
 
-  await server.register(cors, { origin: (origin, answer) => { answer(null, origin !== undefined && origins.grants(origin)) }, credentials: true, maxAge: 600 })
+  await server.register(cors, { origin: (origin, answer) => { answer(null, origin !== undefined && origins.grants(origin)) }, credentials: true, exposedHeaders: ['Retry-After'], maxAge: 600 })
   await server.register(async (api) => {
     api.addHook('onRequest', async ({ headers: { origin }, host }) => {
       if (origin !== undefined && !origins.admits(origin, host)) throw new ForeignOrigin()

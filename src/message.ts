@@ -118,7 +118,10 @@ export function addressOf (prefix: string, channel: string): Address | undefined
   return MERCHANT_ID.test(merchantId) && TOPIC.test(topic) ? { merchantId, topic } : undefined
 }
 
-/** Reads what the broker delivered. Never throws: a message that cannot be passed on gives the reason instead. */
+/**
+ * Reads what the broker delivered. Never throws: a message that cannot be passed on gives the reason instead.
+ * @internal What a client declares is to need no types of Node.js.
+ */
 export function decode (prefix: string, maxBytes: number, channel: string, payload: Buffer): Message | DropReason {
   const address = addressOf(prefix, channel)
   if (address === undefined) return 'bad_channel'

@@ -46,7 +46,7 @@ async function answerTo (t: Test, service: Service, request: string): Promise<st
 }
 
 const HEADERS = new Set(['content-type', 'content-length', 'date', 'connection', 'vary', 'allow', 'www-authenticate', 'retry-after', 'cache-control', 'x-accel-buffering',
-  'access-control-allow-origin', 'access-control-allow-credentials', 'access-control-allow-headers', 'access-control-allow-methods', 'access-control-max-age'])
+  'access-control-allow-origin', 'access-control-allow-credentials', 'access-control-allow-headers', 'access-control-allow-methods', 'access-control-expose-headers', 'access-control-max-age'])
 const STREAM = /^retry: \d+\n\nid: [\w.-]+\ndata: \{"type":"connected","merchantId":"[A-Za-z0-9._-]+","timestamp":\d+\}\n\n(?:id: [\w.-]+\nevent: gap\ndata: \{"type":"gap","reason":"unknown_cursor","from":0,"to":\d+\}\n\n)?(?:id: [\w.-]+\nevent: custom\ndata: [^\r\n]*\n\n)*: heartbeat \d+\nid: [\w.-]+\n\n/
 
 /** One answer, of headers that the service has and a body that it makes, and nothing else. */

@@ -8,12 +8,12 @@ async function from (service: Service, origin: string | undefined, init: Request
   const abort = new AbortController()
   const answer = await fetch(service.streamUrl('TEST'), { ...init, headers: { ...init.headers, ...(origin === undefined ? {} : { origin }) }, signal: abort.signal })
   abort.abort()
-  return { status: answer.status, allowed: answer.headers.get('access-control-allow-origin'), credentials: answer.headers.get('access-control-allow-credentials'), vary: answer.headers.get('vary') }
+  return { status: answer.status, allowed: answer.headers.get('access-control-allow-origin'), credentials: answer.headers.get('access-control-allow-credentials'), vary: answer.headers.get('vary'), exposed: answer.headers.get('access-control-expose-headers') }
 }
 
 t.test('CORS_ORIGINS', async (t) => {
   const service = await Service.start(t, { CORS_ORIGINS: `${APP},https://admin.example.com` })
-  t.match(await from(service, APP), { status: 200, allowed: APP, credentials: 'true', vary: /origin/i })
+  t.match(await from(service, APP), { status: 200, allowed: APP, credentials: 'true', vary: /origin/i, exposed: 'Retry-After' })
   t.match(await from(service, 'https://admin.example.com'), { status: 200, allowed: 'https://admin.example.com' })
   for (const origin of [EVIL, 'http://app.example.com', `${APP}:8443`, 'null', 'http://localhost:5173', 'x']) {
     t.match(await from(service, origin), { status: 403, allowed: null }, origin)
