@@ -17,7 +17,7 @@ t.test('on the embedded broker it is ready at once', async (t) => {
     t.equal((await fetch(service.url + path, { method: 'POST' })).status, 405)
     t.equal((await fetch(service.url + path, { method: 'HEAD' })).status, 200)
   }
-  t.equal((await fetch(`${service.url}/`)).status, 404)
+  t.equal((await fetch(`${service.url}/nowhere`)).status, 404)
 })
 
 t.test('OPS_PORT takes health and metrics off the public port', async (t) => {
