@@ -61,7 +61,7 @@ t.test('an order, from its first event to its last', async (t) => {
   t.strictSame(texts(`${STEPS}[data-status=failed]`), ['AI parsing'])
 
   await send(stage('ai_parsing', 'started'), completion())
-  t.equal(page.text(CARD), 'Purchase order 1Completed100 %UploadcompletedAI parsingSavingcompleted')
+  t.equal(page.text(CARD), 'Purchase order 1Completed100 %UploadcompletedAI parsingcompletedSavingcompleted')
   t.equal(bar()['aria-valuenow'], '100', 'done by a completion, it is all done')
 })
 
@@ -148,6 +148,7 @@ t.test('a gap is shown until it is hidden, and what may be out of date until it 
   await send(progress(10), gap)
   t.equal(page.text(NOTICE), 'Some updates may have been missed.')
   t.equal(page.text(STALE), 'This may be out of date.')
+  t.ok(page.find(`${CARD} .realtime-feedback__dismiss`), 'its end may have been missed')
   await page.press(`${NOTICE} button`)
   t.equal(page.find(NOTICE), null)
   t.equal(page.body.ownerDocument.activeElement, page.find('.realtime-feedback'))
@@ -208,6 +209,14 @@ t.test('what is read out', async (t) => {
     t.strictSame(await said(s, 1_000), ['4 purchase orders have failed. 4 purchase orders are completed.'])
   })
 
+  t.test('is that something may have been missed, once for each time', async (t) => {
+    const s = await open(t)
+    await s.send({ type: 'gap', reason: 'redis_outage', from: 1, to: 2 })
+    t.strictSame(await said(s, 10_000), ['Some updates may have been missed.'])
+    await s.send({ type: 'gap', reason: 'redis_outage', from: 3, to: 4 })
+    t.strictSame(await said(s, 10_000), ['Some updates may have been missed.'])
+  })
+
   t.test('is a connection that is lost for longer, and that it is back', async (t) => {
     const s = await open(t)
     s.transport.last.end()
@@ -234,6 +243,7 @@ t.test('what is read out', async (t) => {
     await render(false)
     transport.last.greet()
     transport.last.send('progress', { poId: '1', progress: 100 })
+    transport.last.send('gap', { type: 'gap', reason: 'redis_outage', from: 1, to: 2 })
     await page.frame()
     await render(true)
     await page.pass(10_000)

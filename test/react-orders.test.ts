@@ -32,7 +32,7 @@ t.test('an order from the first stage to the last', async (t) => {
   ]
   t.strictSame(events.map((_, i) => brief(order(...events.slice(0, i + 1)))), [
     'active 0 upload', 'active 0 upload', 'active 10 upload', 'active 10 upload',
-    'active 10 ai_parsing', 'active 50 ai_parsing', 'active 50 ai_parsing', 'done 50 ai_parsing',
+    'active 10 ai_parsing', 'active 50 ai_parsing', 'active 50 ai_parsing', 'active 50 ai_parsing',
     'active 50 saving', 'active 99.9 saving', 'done 100 saving', 'done 100 saving', 'done 100 saving',
   ])
   t.strictSame(order(...events.slice(0, 6)), {
@@ -56,6 +56,8 @@ t.test('an order from the first stage to the last', async (t) => {
 t.test('what makes it done, failed, and active again', async (t) => {
   const table: Array<[what: string, is: string, ...events: Told[]]> = [
     ['a completion is the end, whatever the progress', 'done 90 b', progress(90), completion('b')],
+    ['even without any', 'done 0 b', started('b'), completed('b'), completion('b')],
+    ['but for one that brings the result of a stage', 'active 90 b', progress(90), started('b'), completion('b')],
     ['and not, if progress comes after it', 'active 91 b', progress(90), completion('b'), progress(91)],
     ['an error is the end', 'failed 40 b no paper', progress(40), failure('b')],
     ['of which not all say what it is', 'failed 0 b ', failure('b', { error: 1 })],

@@ -16,10 +16,10 @@ await build({
   outdir: to,
   bundle: true,
   format: 'esm',
-  target: ['chrome110', 'firefox115', 'safari16.4'],
+  target: ['chrome116', 'firefox124', 'safari17.4'],
   jsx: 'automatic',
   minify: true,
-  legalComments: 'none',
+  legalComments: 'eof',
   define: { 'process.env.NODE_ENV': '"production"' },
   logLevel: 'warning',
 })

@@ -43,9 +43,9 @@ export class SimulatedOrders {
     setMaxListeners(0, this.#ending.signal) // Each order is one.
   }
 
-  /** @returns their `poId`s; `undefined` where that would be too many at a time, and none is started. */
+  /** @returns their `poId`s; `undefined` where that would be too many at a time, or it is closed, and none is started. */
   start ({ merchantId, count, fail, speed }: WantedOrders): string[] | undefined {
-    if (this.#running.size + count > MOST_AT_A_TIME) return undefined
+    if (this.#ending.signal.aborted || this.#running.size + count > MOST_AT_A_TIME) return undefined
     return Array.from({ length: count }, () => {
       const poId = `PO-${this.#number++}`
       const order = runOrder(planOrder(poId, this.#random, fail ? 1 : 0), {

@@ -91,16 +91,20 @@ t.test('the demo page', { skip }, async (t) => {
 
   t.test('gets another ticket when the one that it had expired while it was asleep', async (t) => {
     const secret = 's'.repeat(32)
-    const guarded = await Service.start(t, { REDIS_URL: demos.redisUrl, AUTH_MODE: 'jwt', JWT_SECRET: secret, TICKET_TTL_S: '1', RETRY_MS: '200' })
+    const guarded = await Service.start(t, { REDIS_URL: demos.redisUrl, AUTH_MODE: 'jwt', JWT_SECRET: secret, TICKET_TTL_S: '3', RETRY_MS: '200' })
     const demo = await demos.open(t, { merchantId: 'ticket' }, guarded.url)
     await demo.becomes('Closed')
     const tickets: string[] = []
+    const tab = await demo.page.context().newCDPSession(demo.page)
     await demo.page.route('**/api/realtime/ticket', async (route) => {
       const answer = await route.fetch()
       tickets.push(await answer.text())
-      // The first one is asleep with its tab until it has expired.
-      if (tickets.length === 1) await new Promise((resolve) => { setTimeout(resolve, 1_100) })
+      if (tickets.length === 1) {
+        await tab.send('Page.setWebLifecycleState', { state: 'frozen' })
+        await new Promise((resolve) => { setTimeout(resolve, 3_100) }) // It expires while its tab is asleep.
+      }
       await route.fulfill({ response: answer })
+      await tab.send('Page.setWebLifecycleState', { state: 'active' })
     })
     await demo.page.getByLabel('Token').fill(await mint({ merchantId: 'ticket', exp: inSeconds(60) }, secret))
     await demo.press('Listen')

@@ -122,6 +122,8 @@ t.test('the demo page', { skip }, async (t) => {
     }
     t.equal(await service.metric('connections'), 1)
     t.match(demo.page.url(), /\?merchant=m5$/, 'and is there again when it is loaded again')
+    await demo.page.goto(`${service.url}/?merchant=$(id)`)
+    t.equal(await demo.page.getByLabel('Merchant').inputValue(), 'TEST', 'who sends a link cannot have commands pasted')
     await demo.page.close()
     while (await service.metric('connections') > 0);
   })
@@ -178,6 +180,7 @@ t.test('the demo page', { skip }, async (t) => {
     await demo.counts('events', published)
     const { tasks, spanMs } = workOf(await demos.browser.stopTracing())
     t.ok(spanMs > 0.9 * SECONDS * 1_000, `${Math.round(spanMs)} ms were traced`)
+    t.ok(Math.max(...tasks) > 0, 'the time of the processor is told')
     t.ok(Math.max(...tasks) < 50, `the longest took ${Math.max(...tasks)} ms`)
     t.equal(await demo.count('lost'), 0)
     t.ok(await demo.page.locator('.entries > li').count() <= 120, 'and the page does not grow')

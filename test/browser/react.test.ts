@@ -106,7 +106,7 @@ for (const version of [18, 19] as const) {
         const width = (selector: string) => document.querySelector(selector).getBoundingClientRect().width
         return Math.abs(width('.realtime-feedback__filled') / width('.realtime-feedback__bar') - 0.42) < 0.01
       })
-      await page.getByText('about 59 s left').waitFor()
+      await page.getByText(/about 5\d s left/).waitFor()
 
       await publish(progress(7, { poId: 'po-2' }), failure({ poId: 'po-3' }))
       await card(page, 'po-3').getByText('no paper').waitFor()

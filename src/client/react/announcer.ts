@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../events.js'
+import type { ConnectionState, GapEvent } from '../events.js'
 import type { Order, OrderStatus } from './orders.js'
 import type { FeedbackTexts } from './texts.js'
 
@@ -14,15 +14,19 @@ const MAX_NAMED = 3
 export interface Scene {
   readonly orders: Iterable<Order>
   readonly state: ConnectionState
+  /** The last one. */
+  readonly gap: GapEvent | undefined
   readonly texts: FeedbackTexts
 }
 
-/** What one who cannot see the orders is told: which of them are completed or have failed, and that the connection is gone. */
+/** What one who cannot see the orders is told: which of them are completed or have failed, that events may be missing, and that the connection is gone. */
 export class Announcer {
   readonly #say: (text: string) => void
   #scene: Scene | undefined
   /** How those have ended of which that is no news, by purchase order. */
   #known: ReadonlyMap<string, OrderStatus> | undefined
+  /** The gap that is no news. */
+  #gap: GapEvent | undefined
   #connection: 'lost' | 'given_up' | 'restored' = 'restored'
   #lostAt: number | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -38,6 +42,7 @@ export class Announcer {
   look (scene: Scene): void {
     this.#scene = scene
     const ended = endedOf(scene.orders)
+    if (this.#known === undefined) this.#gap = scene.gap
     // What goes on may end once more.
     this.#known = this.#known === undefined ? ended : new Map([...this.#known].filter(([poId]) => ended.has(poId)))
     this.#lostAt = scene.state === 'open' ? undefined : this.#lostAt ?? Date.now()
@@ -67,6 +72,7 @@ export class Announcer {
     const { orders, state, texts } = scene
     const said = this.#news(scene)
     this.#known = endedOf(orders)
+    this.#gap = scene.gap
     const connection = connectionOf(state)
     const lostMs = this.#lostAt === undefined ? Infinity : Date.now() - this.#lostAt
     if (connection !== this.#connection) {
@@ -83,13 +89,14 @@ export class Announcer {
     this.#clearing = setTimeout(() => { this.#say('') }, SAID_MS)
   }
 
-  #news ({ orders, texts }: Scene): string[] {
+  #news ({ orders, gap, texts }: Scene): string[] {
     const changed = [...orders].filter(({ poId, status }) => this.#known?.get(poId) !== status)
     const done = changed.filter(({ status }) => status === 'done')
     const failed = changed.filter(({ status }) => status === 'failed')
     return [
       ...(failed.length > MAX_NAMED ? [texts.announceManyFailed(failed.length)] : failed.map((order) => texts.announceFailed(texts.order(order), order.error!))),
       ...(done.length > MAX_NAMED ? [texts.announceManyDone(done.length)] : done.map((order) => texts.announceDone(texts.order(order)))),
+      ...(gap !== undefined && gap !== this.#gap ? [texts.missed] : []),
     ]
   }
 }

@@ -65,7 +65,7 @@ export function RealTimeFeedback ({ texts: given, className }: RealTimeFeedbackP
           {orders.map((order) => <OrderCard key={order.poId} order={order} texts={texts} onDismiss={dismiss} />)}
         </ul>
       )}
-      <LiveRegion orders={orders} state={state} texts={texts} />
+      <LiveRegion orders={orders} state={state} gap={gaps[0]} texts={texts} />
     </section>
   )
 }

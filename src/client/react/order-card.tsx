@@ -28,7 +28,7 @@ export const OrderCard = memo(function OrderCard ({ order, texts, onDismiss }: O
           <Icon shape={status} />
           {texts.status[status]}
         </p>
-        {status !== 'active' && (
+        {(status !== 'active' || stale) && (
           <button type='button' className='realtime-feedback__dismiss' aria-label={texts.dismiss(name)} onClick={() => { onDismiss(poId) }}>
             <Icon shape='failed' />
           </button>
@@ -51,12 +51,13 @@ export const OrderCard = memo(function OrderCard ({ order, texts, onDismiss }: O
       {stages.length > 0 && (
         <ol className='realtime-feedback__stages' aria-label={texts.stages}>
           {stages.map(({ name, completed }) => {
-            const state = completed ? 'done' : status === 'failed' && name === stage ? 'failed' : 'active'
+            const over = completed || status === 'done'
+            const state = over ? 'done' : status === 'failed' && name === stage ? 'failed' : 'active'
             return (
               <li key={name} className='realtime-feedback__stage' data-status={state} aria-current={status === 'active' && name === stage ? 'step' : undefined}>
                 <Icon shape={state} />
                 {texts.stage(name)}
-                {completed && <span className='realtime-feedback__unseen'>{texts.stageCompleted}</span>}
+                {over && <span className='realtime-feedback__unseen'>{texts.stageCompleted}</span>}
               </li>
             )
           })}

@@ -2,9 +2,9 @@ import type { CompletionEvent } from '../events.js'
 import { readOrderEvent, type OrderEvent } from './order-event.js'
 
 /*
- * What the events of a merchant say about its purchase orders. An order is done by a completion or by a progress of 100,
- * and active again if it goes on: a completion may be that of one stage in the middle. It has failed by an error, and is
- * active again when it is tried once more.
+ * What the events of a merchant say about its purchase orders. An order is done by a progress of 100 or by a completion,
+ * but for one that brings the result of a stage in the middle; it is active again if it goes on. It has failed by an
+ * error, and is active again when it is tried once more.
  */
 
 export type OrderStatus = 'active' | 'done' | 'failed'
@@ -185,6 +185,7 @@ function told (before: Order, event: OrderEvent, now: number): Order {
     }
     case 'completion': {
       const { stage, completion } = event
+      if (isInTheMiddle(order, stage)) return { ...told(order, { ...event, kind: 'completed', message: undefined }, now), completion }
       return { ...order, ...ENDED, status: 'done', stage, stages: staged(order.stages, stage, true), completion }
     }
     case 'error': {
@@ -192,6 +193,11 @@ function told (before: Order, event: OrderEvent, now: number): Order {
       return { ...order, ...ENDED, status: 'failed', stage, stages: staged(order.stages, stage, false), error }
     }
   }
+}
+
+/** Whether a completion brings the result of a stage only: of one that was told of, and of which more than nothing was done, and less than all. */
+function isInTheMiddle ({ progress, stages }: Order, stage: string): boolean {
+  return progress > 0 && progress < 100 && stages.some(({ name }) => name === stage)
 }
 
 const ENDED = { eta: undefined, error: undefined } as const

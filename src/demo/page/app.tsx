@@ -2,7 +2,7 @@ import { useState, useSyncExternalStore } from 'react'
 import { RealTimeFeedback, RealtimeProvider, useSSEUpdates, type FeedbackTexts } from '../../client/react/index.js'
 import { Controls } from './controls.js'
 import { EventLog } from './event-log.js'
-import { Header, type Listener } from './header.js'
+import { Header, MERCHANT_ID, type Listener } from './header.js'
 import { fetchTicket, type Instance } from './instance.js'
 import { Network } from './network.js'
 import { Snippets } from './snippets.js'
@@ -20,7 +20,9 @@ const TEXTS: Partial<FeedbackTexts> = {
 
 /** `?merchant=` of the page is whom it listens for, so that it can be loaded again, and sent to somebody else. */
 function addressed (): Listener {
-  return { merchantId: new URLSearchParams(location.search).get('merchant') ?? 'TEST', token: '' }
+  const merchantId = new URLSearchParams(location.search).get('merchant') ?? ''
+  // It stands in commands that are to be pasted into a shell.
+  return { merchantId: new RegExp(`^${MERCHANT_ID}$`, 'v').test(merchantId) ? merchantId : 'TEST', token: '' }
 }
 
 export function App ({ instance }: { readonly instance: Instance }) {

@@ -2,8 +2,8 @@ import { useState, type FormEvent } from 'react'
 import type { ConnectionState, RealtimeError } from '../../client/index.js'
 import type { Instance } from './instance.js'
 
-/** As the service has it. */
-const MERCHANT_ID = '[A-Za-z0-9][A-Za-z0-9._\\-]{0,127}'
+/** As the service has it; for `pattern` of an input. */
+export const MERCHANT_ID = '[A-Za-z0-9][A-Za-z0-9._\\-]{0,127}'
 
 const STATES: Record<ConnectionState, string> = {
   connecting: 'Connecting…',

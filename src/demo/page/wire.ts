@@ -28,7 +28,7 @@ export class Wire implements Transport {
 
   readonly isCut = (): boolean => this.#cut.signal.aborted
 
-  /** What a browser has its page know when the network goes: nothing comes any more, and nothing can be asked for. */
+  /** What a browser has its page know when the network goes: nothing comes any more, and no stream can be opened. */
   cut (): void {
     this.#tape.mark('cut', 'You cut the network')
     this.#cut.abort(new TypeError('the network is cut'))
