@@ -57,6 +57,19 @@ export class Demos {
     return demo
   }
 
+  /**
+   * Stops the processes of all pages, as a machine does that goes to sleep. (`Page.setWebLifecycleState` freezes no page
+   * that can be seen.)
+   * @returns what wakes them.
+   */
+  async sleep (): Promise<() => void> {
+    const browser = await this.browser.newBrowserCDPSession()
+    const { processInfo } = await browser.send('SystemInfo.getProcessInfo')
+    const pids = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id)
+    for (const pid of pids) process.kill(pid, 'SIGSTOP')
+    return () => { for (const pid of pids) process.kill(pid, 'SIGCONT') }
+  }
+
   /** Publishes by Redis, as a backend service does. */
   readonly publish = async (merchantId: string, ...events: Array<{ readonly type: string, readonly [field: string]: unknown }>): Promise<void> => {
     const pipeline = this.#redis.pipeline()
