@@ -160,8 +160,10 @@ export class CatchUp {
   }
 
   #frameOf (entry: Entry): frame.EventFrame {
-    const known = this.#frames.get(entry.serial)
-    if (known !== undefined) return known
+    return this.#frames.get(entry.serial) ?? this.#encode(entry)
+  }
+
+  #encode (entry: Entry): frame.EventFrame {
     if (this.#frames.size === 0) setImmediate(() => { this.#frames.clear() })
     const encoded = new frame.EventFrame(entry.message, this.#history.cursorOf(entry))
     this.#frames.set(entry.serial, encoded)
