@@ -3,6 +3,9 @@ import { promisify } from 'node:util'
 import { renderToString } from 'react-dom/server'
 import t from 'tap'
 import { RealtimeProvider, RealTimeFeedback, useProgress, useSSEUpdates } from '../src/client/react/index.js'
+import { PLAIN_NODE } from './helpers/node.js'
+
+const [node, ...args] = PLAIN_NODE
 
 t.test('a server renders it without a window, and without connecting', async (t) => {
   t.equal('window' in globalThis, false)
@@ -39,8 +42,7 @@ t.test('what is built can be imported as users do', async (t) => {
       styles: await read('realtime-fanout/react/styles.css'),
       script: await read('realtime-fanout/react'),
     }))`
-  const { NODE_V8_COVERAGE, ...env } = process.env
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env })
+  const { stdout } = await promisify(execFile)(node, [...args, '--input-type=module', '--eval', script])
   const { names, html, styles, script: built } = JSON.parse(stdout) as { names: string[], html: string, styles: string, script: string }
   t.strictSame(names.sort(), ['RealTimeFeedback', 'RealtimeProvider', 'useOrders', 'useProgress', 'useSSEUpdates'])
   t.match(html, 'Purchase orders')

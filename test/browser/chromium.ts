@@ -2,7 +2,7 @@ import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import type { EventSource as StandardEventSource } from 'eventsource'
 import { chromium, type Browser, type Page as BrowserPage } from 'playwright-core'
-import type { Test } from 'tap'
+import t, { type Test } from 'tap'
 import { Arrivals } from '../helpers/arrivals.js'
 
 /** What Debian, Ubuntu and Google call it. */
@@ -27,17 +27,6 @@ export class Page {
 
   private constructor (page: BrowserPage) {
     this.#page = page
-  }
-
-  /** Why there can be none on this machine; `undefined` if there can. */
-  static async whyNot (): Promise<string | undefined> {
-    try {
-      const browser = await launch()
-      await browser.close()
-      return undefined
-    } catch (error) {
-      return (error as Error).message.trim().replaceAll('\n', ' ')
-    }
   }
 
   static async open (t: Test, url: string): Promise<Page> {
@@ -79,6 +68,17 @@ export async function launch (...args: readonly string[]): Promise<Browser> {
   return chromium.launch({ executablePath, args: [...args] })
 }
 
+/** Why there can be none on this machine; `false` if there can. */
+async function whyNot (): Promise<string | false> {
+  try {
+    const browser = await launch()
+    await browser.close()
+    return false
+  } catch (error) {
+    return (error as Error).message.trim().replaceAll('\n', ' ')
+  }
+}
+
 async function find (): Promise<string | undefined> {
   const directories = (process.env.PATH ?? '').split(delimiter)
   for (const path of NAMES.flatMap((name) => directories.map((directory) => join(directory, name)))) {
@@ -86,3 +86,7 @@ async function find (): Promise<string | undefined> {
   }
   return undefined
 }
+
+/** Why tests in a browser are skipped, if they are. On CI, where nobody reads what was skipped, they fail for want of a browser. */
+export const skip = process.env.CI ? false : await whyNot()
+if (skip !== false) t.comment(`NOTHING IS TESTED IN A BROWSER: ${skip}`)

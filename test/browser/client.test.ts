@@ -4,7 +4,7 @@ import { numbered } from '../helpers/listener.js'
 import { Recorder } from '../helpers/recorder.js'
 import { Service } from '../helpers/service.js'
 import { inSeconds, mint } from '../helpers/tokens.js'
-import { Page } from './chromium.js'
+import { Page, skip } from './chromium.js'
 
 /*
  * Our own client in a page: what a browser does with its requests, and tells it of the network.
@@ -12,10 +12,6 @@ import { Page } from './chromium.js'
 
 const STREAM = '/api/realtime/events'
 const SECRET = 's'.repeat(32)
-
-const whyNot = await Page.whyNot()
-// On CI, where nobody reads what was skipped, they fail for want of a browser.
-const skip = process.env.CI ? false : whyNot ?? false
 
 const { outputFiles: [bundle] } = await build({ entryPoints: ['dist/client/index.js'], bundle: true, format: 'esm', platform: 'browser', write: false })
 

@@ -3,7 +3,8 @@ import { Balancer } from '../helpers/balancer.js'
 import { Proxy } from '../helpers/proxy.js'
 import { Service } from '../helpers/service.js'
 import { inSeconds, mint } from '../helpers/tokens.js'
-import { Demos, skip, step } from './demos.js'
+import { skip } from './chromium.js'
+import { Demos, step } from './demos.js'
 
 /* What the demo page makes of a network, a service or a machine that is away for a while. */
 

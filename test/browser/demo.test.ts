@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import t from 'tap'
-import { AT_HOME, Demos, skip, stage, step } from './demos.js'
+import { skip } from './chromium.js'
+import { AT_HOME, Demos, stage, step } from './demos.js'
 import type { Shown } from './demo-page.js'
 
 /*

@@ -1,15 +1,10 @@
 import { Redis } from 'ioredis'
 import type { Browser } from 'playwright-core'
-import t, { type Test } from 'tap'
+import type { Test } from 'tap'
 import { TestRedis } from '../helpers/redis.js'
 import { Service } from '../helpers/service.js'
-import { launch, Page } from './chromium.js'
+import { launch } from './chromium.js'
 import { DemoPage, type Shown } from './demo-page.js'
-
-const whyNot = await Page.whyNot()
-if (whyNot !== undefined) t.comment(`NOTHING IS TESTED IN A BROWSER: ${whyNot}`)
-/** On CI, where nobody reads what was skipped, tests fail for want of a browser. */
-export const skip = process.env.CI ? false : whyNot ?? false
 
 /** By which address the browser knows the service, too: that of one which somebody has just started. */
 export const AT_HOME = 'http://localhost:3001'

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { RealtimeProvider, RealTimeFeedback } from '../../src/client/react/index.js'
 import { Recorder } from '../helpers/recorder.js'
 import { Service } from '../helpers/service.js'
-import { Page as Chromium, launch } from './chromium.js'
+import { launch, skip } from './chromium.js'
 import type { App, FrameCount, MountOptions } from './react-page.js'
 import { startSite, type ReactVersion, type SiteOptions } from './react-site.js'
 
@@ -25,10 +25,6 @@ declare const document: {
   querySelector (selector: string): { getBoundingClientRect (): { readonly width: number } }
 }
 declare const getComputedStyle: (element: unknown) => Readonly<Record<string, string>>
-
-const whyNot = await Chromium.whyNot()
-if (whyNot !== undefined) t.comment(`NOTHING IS TESTED IN A BROWSER: ${whyNot}`)
-const skip = process.env.CI ? false : whyNot ?? false
 
 /* One of each for all tests, as it takes a while to start them. */
 let browser: Browser

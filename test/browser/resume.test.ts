@@ -5,7 +5,7 @@ import { Balancer } from '../helpers/balancer.js'
 import { Recorder, idOf } from '../helpers/recorder.js'
 import { TestRedis } from '../helpers/redis.js'
 import { Service, type Environment } from '../helpers/service.js'
-import { Page, type PageEvent } from './chromium.js'
+import { Page, skip, type PageEvent } from './chromium.js'
 
 /*
  * What a browser's own EventSource makes of ids, and of those that come with heartbeats, is the half of resuming that is
@@ -24,11 +24,6 @@ const parse = ({ data }: PageEvent) => JSON.parse(data) as { readonly n?: number
 const isNumber = (n: number) => (event: PageEvent) => parse(event).n === n
 const isGreeting = (event: PageEvent) => parse(event).type === 'connected'
 const isHeartbeat = (block: string) => block.startsWith(': heartbeat ')
-
-const whyNot = await Page.whyNot()
-if (whyNot !== undefined) t.comment(`NOTHING IS TESTED IN A BROWSER: ${whyNot}`)
-// On CI, where nobody reads what was skipped, they fail for want of a browser.
-const skip = process.env.CI ? false : whyNot ?? false
 
 /** A page that listens to a service, or to whatever is at this port, over a wire that is being recorded. */
 async function listener (t: Test, port: number): Promise<{ readonly page: Page, readonly recorder: Recorder }> {

@@ -14,7 +14,6 @@ const wire = new Wire(tape)
 
 const TEXTS: Partial<FeedbackTexts> = {
   order: ({ poId }) => poId,
-  stage: (name) => name === 'ai_parsing' ? 'AI parsing' : name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' '),
   empty: 'No order yet. Start one, and watch it here.',
 }
 

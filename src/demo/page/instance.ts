@@ -1,3 +1,5 @@
+import type { WantedOrders } from '../orders.js'
+
 /** What the service says of itself; as `DemoInstance` of its routes. */
 export interface Instance {
   readonly broker: string
@@ -5,13 +7,6 @@ export interface Instance {
   readonly heartbeatMs: number
   readonly needsToken: boolean
   readonly needsKey: boolean
-}
-
-export interface WantedOrders {
-  readonly merchantId: string
-  readonly count: number
-  readonly fail: boolean
-  readonly speed: number
 }
 
 export async function fetchInstance (): Promise<Instance> {
