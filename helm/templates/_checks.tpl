@@ -1,0 +1,35 @@
+{{/* What no schema can tell: combinations with which the pods would not start, or never be reached. */}}
+{{- define "realtime-fanout.checks" -}}
+{{- $config := .Values.config -}}
+{{- $secrets := .Values.secrets -}}
+{{- if not (or .Values.redis.url .Values.existingSecret) -}}
+{{- fail "redis.url is empty: set it, or have REDIS_URL in a Secret and name that by existingSecret" -}}
+{{- end -}}
+{{- if eq (int64 $config.PORT) (int64 $config.OPS_PORT) -}}
+{{- fail "config.OPS_PORT must be another port than config.PORT" -}}
+{{- end -}}
+{{- if eq $config.AUTH_MODE "jwt" -}}
+{{- if not (or $secrets.JWT_SECRET $config.JWT_JWKS_URL .Values.existingSecret) -}}
+{{- fail "config.AUTH_MODE is jwt: set secrets.JWT_SECRET or config.JWT_JWKS_URL, or have JWT_SECRET in the Secret that existingSecret names" -}}
+{{- end -}}
+{{- if and $secrets.JWT_SECRET $config.JWT_JWKS_URL -}}
+{{- fail "secrets.JWT_SECRET and config.JWT_JWKS_URL: tokens are checked by one or the other" -}}
+{{- end -}}
+{{- else -}}
+{{- if not $config.SHOPIFY_API_KEY -}}
+{{- fail "config.AUTH_MODE is shopify: set config.SHOPIFY_API_KEY" -}}
+{{- end -}}
+{{- if not (or $secrets.SHOPIFY_API_SECRET .Values.existingSecret) -}}
+{{- fail "config.AUTH_MODE is shopify: set secrets.SHOPIFY_API_SECRET, or have it in the Secret that existingSecret names" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled: name the Gateway by httpRoute.parentRefs" -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (not (or .Values.autoscaling.targetCPUUtilizationPercentage .Values.autoscaling.targetConnectionsPerPod)) -}}
+{{- fail "autoscaling.enabled: set targetCPUUtilizationPercentage or targetConnectionsPerPod" -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int64 .Values.autoscaling.minReplicas) (int64 .Values.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- end }}

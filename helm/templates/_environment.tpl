@@ -1,0 +1,38 @@
+{{/* Helm has numbers of values as floats, and would write 67108864 as 6.7108864e+07. */}}
+{{- define "realtime-fanout.text" -}}
+{{- if kindIs "float64" . -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
+{{- end }}
+
+{{- define "realtime-fanout.config" -}}
+{{- range $name, $value := .Values.config -}}
+{{- $text := include "realtime-fanout.text" $value -}}
+{{- if and (not (kindIs "invalid" $value)) (ne $text "") }}
+{{ $name }}: {{ $text | quote }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "realtime-fanout.secrets" -}}
+{{- with .Values.redis.url }}
+REDIS_URL: {{ . | quote }}
+{{- end -}}
+{{- range $name, $value := .Values.secrets -}}
+{{- with $value }}
+{{ $name }}: {{ . | quote }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Where the environment comes from: later ones win. */}}
+{{- define "realtime-fanout.envFrom" -}}
+- configMapRef:
+    name: {{ include "realtime-fanout.fullname" . }}
+{{- with .Values.existingSecret }}
+- secretRef:
+    name: {{ . }}
+{{- end }}
+{{- if include "realtime-fanout.secrets" . }}
+- secretRef:
+    name: {{ include "realtime-fanout.fullname" . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,55 @@
+{{- define "realtime-fanout.chart" -}}
+{{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "realtime-fanout.name" -}}
+{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* No longer than 52: what is appended (-ops, -test) has to fit into the 63 of a Service's name. */}}
+{{- define "realtime-fanout.fullname" -}}
+{{- $name := include "realtime-fanout.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name -}}
+{{ .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- end -}}
+{{- end }}
+
+{{- define "realtime-fanout.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "realtime-fanout.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "realtime-fanout.labels" -}}
+helm.sh/chart: {{ include "realtime-fanout.chart" . }}
+{{ include "realtime-fanout.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{/* Of the pods only: that of `helm test` must not be one that a Service sends to. */}}
+{{- define "realtime-fanout.podSelectorLabels" -}}
+{{ include "realtime-fanout.selectorLabels" . }}
+app.kubernetes.io/component: server
+{{- end }}
+
+{{- define "realtime-fanout.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ default (include "realtime-fanout.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{ default "default" .Values.serviceAccount.name }}
+{{- end -}}
+{{- end }}
+
+{{- define "realtime-fanout.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ default $.Chart.AppVersion .tag }}
+{{- end -}}
+{{- end -}}
+{{- end }}
