@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { Environment, loadConfig } from '../src/config.js'
 import { Service } from './helpers/service.js'
+import { valuesOf } from './helpers/values-table.js'
 
 const KEY = 'k'.repeat(32)
 
@@ -125,7 +126,7 @@ t.test('a .env in the working directory is read; what is set already wins', asyn
   process.chdir(cwd)
 })
 
-t.test('config.ts, .env.example and the README name the same variables', async (t) => {
+t.test("config.ts, .env.example, the README and the chart's values name the same variables", async (t) => {
   // NODE_ENV belongs to Node.js.
   const known = Object.keys(Environment.properties).filter((name) => name !== 'NODE_ENV').sort()
   const example = [...(await readFile('.env.example', 'utf8')).matchAll(/^#? ?([A-Z][A-Z_]+)=/gm)].map(([, name]) => name).sort()
@@ -133,6 +134,9 @@ t.test('config.ts, .env.example and the README name the same variables', async (
   const [, configuration] = (await readFile('README.md', 'utf8')).split('## Configuration\n')
   const readme = [...configuration!.matchAll(/^\| `([A-Z][A-Z_]+)` \|/gm)].map(([, name]) => name).sort()
   t.strictSame(readme, known)
+  // Where Redis is has a value of its own.
+  const values = valuesOf(await readFile('helm/values.yaml', 'utf8')).map(({ path }) => path.replace('redis.url', 'secrets.REDIS_URL').match(/^(?:config|secrets)\.(.*)$/)?.[1])
+  t.strictSame(values.filter((name) => name !== undefined).sort(), known)
 
   t.test('with the same defaults', async (t) => {
     const text = await readFile('.env.example', 'utf8') + configuration!.replaceAll(/^\| `([A-Z_]+)` \| `?([^`|]*?)`? \|.*$/gm, '$1=$2')

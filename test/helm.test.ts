@@ -1,0 +1,231 @@
+import { execFile } from 'node:child_process'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { Environment, loadConfig } from '../src/config.js'
+import { LEAST, conform, find, lint, objectsOf, render, skip, skipSchemas, type Labels, type Values } from './helpers/helm.js'
+import { NODE } from './helpers/node.js'
+import { TestRedis } from './helpers/redis.js'
+import { Service } from './helpers/service.js'
+import { tableOf, valuesOf } from './helpers/values-table.js'
+
+const run = promisify(execFile)
+
+const gateway = { httpRoute: { enabled: true, parentRefs: [{ name: 'public' }] } }
+const everything: Values = {
+  image: { digest: `sha256:${'0'.repeat(64)}` },
+  imagePullSecrets: [{ name: 'pull' }],
+  redis: { url: 'rediss://user:p%40ss@redis:6380/2' },
+  secrets: { JWT_SECRET: '', PUBLISH_KEY: 'k'.repeat(32) },
+  existingSecret: 'mine',
+  config: { AUTH_MODE: 'jwt', JWT_JWKS_URL: 'https://issuer.example:8443/keys', TRUST_PROXY: '10.0.0.0/8,fd00::/8', READY_WARMUP_MS: 1_000, HISTORY_MAX_BYTES: 1_073_741_824, CORS_ORIGINS: 'https://a.example,https://b.example' },
+  extraEnv: [{ name: 'NODE_EXTRA_CA_CERTS', value: '/ca/ca.crt' }],
+  extraVolumes: [{ name: 'ca', configMap: { name: 'ca' } }],
+  extraVolumeMounts: [{ name: 'ca', mountPath: '/ca', readOnly: true }],
+  podSecurityContext: { sysctls: [{ name: 'net.ipv4.tcp_retries2', value: '8' }] },
+  podAnnotations: { a: 'b' },
+  podLabels: { c: 'd' },
+  nodeSelector: { e: 'f' },
+  tolerations: [{ key: 'g', operator: 'Exists' }],
+  affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'h', operator: 'Exists' }] }] } } },
+  priorityClassName: 'high',
+  serviceAccount: { annotations: { i: 'j' } },
+  service: { type: 'LoadBalancer', annotations: { k: 'l' } },
+  opsService: { annotations: { m: 'n' } },
+  httpRoute: { ...gateway.httpRoute, hostnames: ['a.example'], annotations: { o: 'p' } },
+  ingress: { enabled: true, className: 'nginx', hosts: ['a.example', 'b.example'], tls: [{ secretName: 'tls', hosts: ['a.example'] }], annotations: { q: 'r' } },
+  autoscaling: { enabled: true, targetConnectionsPerPod: 8_000 },
+  networkPolicy: { enabled: true, publicFrom: [{ ipBlock: { cidr: '10.0.0.0/8' } }], opsFrom: [{ namespaceSelector: {} }], redisTo: [{ podSelector: {} }], extraEgress: [{ ports: [{ port: 4317 }] }] },
+  metrics: {
+    serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+    prometheusRule: { enabled: true, labels: { release: 'prometheus' }, runbookUrl: 'https://docs.example/RUNBOOK.md' },
+    dashboard: { enabled: true, annotations: { s: 't' } },
+  },
+  test: { tokenSecret: 'token' },
+  extraObjects: [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '{{ .Release.Name }}-more' } }],
+}
+
+const ALWAYS = ['ConfigMap', 'Deployment', 'Pod', 'PodDisruptionBudget', 'Secret', 'Service', 'Service', 'ServiceAccount']
+
+/** Each switch, and which kinds there are more or fewer with it. */
+const switches: Record<string, { values: Values, more?: string[], fewer?: string[] }> = {
+  least: { values: {} },
+  everything: { values: everything, more: ['ConfigMap', 'ConfigMap', 'HTTPRoute', 'HorizontalPodAutoscaler', 'Ingress', 'NetworkPolicy', 'PrometheusRule', 'ServiceMonitor'] },
+  'a Secret of yours': { values: { redis: { url: '' }, secrets: { JWT_SECRET: '' }, existingSecret: 'mine' }, fewer: ['Secret'] },
+  shopify: { values: { config: { AUTH_MODE: 'shopify', SHOPIFY_API_KEY: 'key' }, secrets: { JWT_SECRET: '', SHOPIFY_API_SECRET: 's'.repeat(32) } } },
+  'no ServiceAccount': { values: { serviceAccount: { create: false } }, fewer: ['ServiceAccount'] },
+  'no PodDisruptionBudget': { values: { podDisruptionBudget: { enabled: false } }, fewer: ['PodDisruptionBudget'] },
+  'an HTTPRoute': { values: gateway, more: ['HTTPRoute'] },
+  'an HTTPRoute without timeouts': { values: { httpRoute: { ...gateway.httpRoute, timeouts: null } }, more: ['HTTPRoute'] },
+  'an Ingress for any host': { values: { ingress: { enabled: true } }, more: ['Ingress'] },
+  'an HPA by CPU': { values: { autoscaling: { enabled: true } }, more: ['HorizontalPodAutoscaler'] },
+  'an HPA by connections': { values: { autoscaling: { enabled: true, targetCPUUtilizationPercentage: null, targetConnectionsPerPod: 8_000 } }, more: ['HorizontalPodAutoscaler'] },
+  'a NetworkPolicy': { values: { networkPolicy: { enabled: true } }, more: ['NetworkPolicy'] },
+  'a ServiceMonitor': { values: { metrics: { serviceMonitor: { enabled: true } } }, more: ['ServiceMonitor'] },
+  alerts: { values: { metrics: { prometheusRule: { enabled: true } } }, more: ['PrometheusRule'] },
+  'a dashboard': { values: { metrics: { dashboard: { enabled: true } } }, more: ['ConfigMap'] },
+  'no annotations, no spread, no sleep': { values: { metrics: { annotations: false }, topologySpreadConstraints: [], rollout: { preStopSleepSeconds: 0 } } },
+  'long names': { values: { fullnameOverride: 'x'.repeat(70), nameOverride: 'y'.repeat(70) } },
+}
+
+const merge = (a: Values, b: Values): Values => Object.fromEntries([...new Set([...Object.keys(a), ...Object.keys(b)])].map((key) => {
+  const [one, other] = [a[key], b[key]]
+  const both = [one, other].every((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+  return [key, both ? merge(one as Values, other as Values) : key in b ? other : one]
+}))
+
+const objects = async (values: Values) => objectsOf(await render(merge(LEAST, values)))
+const selects = (selector: Labels, labels: Labels) => Object.entries(selector).every(([name, value]) => labels[name] === value)
+
+t.test('each switch makes what it says, and Kubernetes knows all of it', { skip }, async (t) => {
+  const folder = t.testdir()
+  await Promise.all(Object.entries(switches).map(async ([name, { values, more = [], fewer = [] }]) => {
+    const rendered = await render(merge(LEAST, values))
+    await writeFile(join(folder, `${name}.yaml`), rendered)
+    const expected = [...ALWAYS, ...more].filter((kind) => !fewer.includes(kind)).sort()
+    t.strictSame(objectsOf(rendered).map(({ kind }) => kind).sort(), expected, name)
+  }))
+  const examples = await readdir('helm/examples')
+  t.ok(examples.length >= 6)
+  await Promise.all(examples.map(async (example) => {
+    t.match(await lint(join('helm/examples', example)), '0 chart(s) failed', example)
+    await writeFile(join(folder, `example-${example}`), await render(join('helm/examples', example)))
+  }))
+  t.match(await lint(LEAST), '0 chart(s) failed')
+  t.match(await lint(merge(LEAST, everything)), '0 chart(s) failed')
+
+  await t.test('as its schemas have it', { skip: skipSchemas }, async (t) => {
+    t.equal(await conform(folder), '')
+    await writeFile(join(folder, 'broken.yaml'), 'apiVersion: v1\nkind: Service\nmetadata: { name: x }\nspec: { sort: wrong }\n')
+    t.match(await conform(folder), /broken\.yaml.*sort/s, 'which refuse what is wrong')
+  })
+})
+
+t.test('wrong values are refused, with their names', { skip }, async (t) => {
+  const wrong: Array<[values: Values, says: RegExp]> = [
+    [{ replicas: 2 }, /replicas/],
+    [{ replicaCount: 'two' }, /replicaCount/],
+    [{ image: { pullPolicy: 'Sometimes' } }, /pullPolicy/],
+    [{ image: { digest: 'latest' } }, /digest/],
+    [{ config: { NO_SUCH: 1 } }, /NO_SUCH/],
+    [{ config: { HEARTBEAT_MS: '15s' } }, /HEARTBEAT_MS/],
+    [{ config: { HEARTBEAT_MS: 1 } }, /HEARTBEAT_MS/],
+    [{ config: { OPS_PORT: '' } }, /OPS_PORT/],
+    [{ config: { AUTH_MODE: 'none' } }, /AUTH_MODE/],
+    [{ config: { JWT_JWKS_URL: 'http://issuer.example' } }, /JWT_JWKS_URL/],
+    [{ secrets: { PUBLISH_KEY: 'short' } }, /PUBLISH_KEY/],
+    [{ redis: { url: 'http://redis' } }, /redis.url/],
+    [{ rollout: { graceMarginSeconds: 5 } }, /graceMarginSeconds/],
+    [{ terminationGracePeriodSeconds: 30 }, /terminationGracePeriodSeconds/],
+    [{ topologySpreadConstraints: [{ topologyKey: 'zone', maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule', labelSelector: {} }] }, /topologySpreadConstraints/],
+    [{ service: { type: 'Public' } }, /service.type/],
+    [{ redis: { url: '' } }, /redis\.url is empty/],
+    [{ secrets: { JWT_SECRET: '' } }, /set secrets\.JWT_SECRET or config\.JWT_JWKS_URL/],
+    [{ config: { JWT_JWKS_URL: 'https://issuer.example' } }, /one or the other/],
+    [{ config: { AUTH_MODE: 'shopify' } }, /set config\.SHOPIFY_API_KEY/],
+    [{ config: { AUTH_MODE: 'shopify', SHOPIFY_API_KEY: 'key' } }, /set secrets\.SHOPIFY_API_SECRET/],
+    [{ config: { OPS_PORT: 3001 } }, /another port than config\.PORT/],
+    [{ httpRoute: { enabled: true } }, /httpRoute\.parentRefs/],
+    [{ autoscaling: { enabled: true, targetCPUUtilizationPercentage: null } }, /targetCPUUtilizationPercentage or/],
+    [{ autoscaling: { enabled: true, minReplicas: 11 } }, /minReplicas is more/],
+  ]
+  await Promise.all(wrong.map(async ([values, says]) => t.rejects(render(merge(LEAST, values)), { message: says }, JSON.stringify(values))))
+})
+
+t.test('a pod has as long to end as it is told to take', { skip }, async (t) => {
+  const cases: Array<[preStop: number, delay: number, window: number, grace: number]> = [[5, 5_000, 20_000, 45], [0, 0, 0, 15], [20, 1, 0, 36], [0, 1_500, 60_001, 77]]
+  await Promise.all(cases.map(async ([preStopSleepSeconds, DRAIN_DELAY_MS, DRAIN_WINDOW_MS, grace]) => {
+    const all = await objects({ rollout: { preStopSleepSeconds }, config: { DRAIN_DELAY_MS, DRAIN_WINDOW_MS } })
+    const { terminationGracePeriodSeconds, containers } = find(all, 'Deployment').spec.template.spec
+    t.equal(terminationGracePeriodSeconds, grace)
+    t.strictSame(containers[0].lifecycle, preStopSleepSeconds === 0 ? undefined : { preStop: { sleep: { seconds: preStopSleepSeconds } } })
+  }))
+})
+
+t.test('what belongs together finds itself', { skip }, async (t) => {
+  const all = await objects(everything)
+  const pod = find(all, 'Deployment').spec.template
+  const test = find(all, 'Pod')
+  const [service, ops] = [find(all, 'Service', 'fanout'), find(all, 'Service', '-ops')]
+  const selectors = [
+    find(all, 'Deployment').spec.selector.matchLabels,
+    service.spec.selector,
+    ops.spec.selector,
+    find(all, 'PodDisruptionBudget').spec.selector.matchLabels,
+    ...pod.spec.topologySpreadConstraints.map(({ labelSelector }) => labelSelector.matchLabels),
+  ]
+  for (const selector of selectors) {
+    t.ok(selects(selector, pod.metadata.labels))
+    t.notOk(selects(selector, test.metadata.labels), 'and not the pod of helm test')
+  }
+  const { podSelector } = find(all, 'NetworkPolicy').spec
+  t.ok(selects(podSelector.matchLabels, pod.metadata.labels) && selects(podSelector.matchLabels, test.metadata.labels))
+  const monitored = find(all, 'ServiceMonitor').spec.selector.matchLabels
+  t.strictSame([selects(monitored, ops.metadata.labels), selects(monitored, service.metadata.labels)], [true, false])
+  t.strictSame(service.spec.ports.map(({ targetPort }) => targetPort), ['http'], 'health and metrics are not public')
+  t.strictSame(find(all, 'NetworkPolicy').spec.egress.map(({ ports }) => ports.map(({ port }) => port)), [[53, 53], [6379], ['http', 'ops'], [8443], [4317]])
+  for (const rule of find(all, 'HTTPRoute').spec.rules) t.match(rule.matches, [{ path: { value: /^\/api\/realtime(\/events)?$/ } }])
+  for (const rule of find(all, 'Ingress').spec.rules) t.match(rule.http.paths, [{ path: '/api/realtime' }])
+  t.equal(find(all, 'Deployment').spec.replicas, undefined, 'an HPA says how many')
+
+  const { metadata } = find(await objects({ config: { RETRY_MS: 1 } }), 'Deployment').spec.template
+  const before = find(await objects({}), 'Deployment').spec.template.metadata
+  t.not(metadata.annotations['checksum/config'], before.annotations['checksum/config'], 'a changed environment is a new pod')
+  t.match(before.annotations, { 'prometheus.io/port': '9090' })
+})
+
+t.test('the alerts and the dashboard come as they are', { skip }, async (t) => {
+  const all = await objects(everything)
+  const [written] = objectsOf(await readFile('helm/alerts.yaml', 'utf8')) as unknown as Array<{ groups: unknown }>
+  t.strictSame(JSON.parse(JSON.stringify(find(all, 'PrometheusRule').spec).replaceAll('https://docs.example/RUNBOOK.md#', 'RUNBOOK.md#')), written)
+  t.strictSame(JSON.parse(find(all, 'ConfigMap', '-dashboard').data['realtime-fanout.json']!), JSON.parse(await readFile('helm/dashboards/realtime-fanout.json', 'utf8')))
+})
+
+t.test('the service takes what the chart gives it', { skip }, async (t) => {
+  const given = async (values: Values) => {
+    const all = await objects(values)
+    return loadConfig({ NODE_ENV: 'production', ...find(all, 'ConfigMap', 'fanout').data, ...find(all, 'Secret').stringData })
+  }
+  const byDefault = loadConfig({ NODE_ENV: 'production', REDIS_URL: 'redis://redis:6379', AUTH_MODE: 'jwt', JWT_SECRET: 's'.repeat(32), OPS_PORT: '9090' })
+  t.strictSame(await given({}), byDefault)
+  t.match(await given(everything), { REDIS_URL: 'rediss://user:p%40ss@redis:6380/2', HISTORY_MAX_BYTES: 1_073_741_824, READY_WARMUP_MS: 1_000, TRUST_PROXY: ['10.0.0.0/8', 'fd00::/8'], CORS_ORIGINS: ['https://a.example', 'https://b.example'] })
+  t.match(await given({ config: { TRUST_PROXY: 2 } }), { TRUST_PROXY: 2 })
+})
+
+t.test('the schema of values takes what config.ts takes', async (t) => {
+  interface Schema { readonly properties: Record<string, Schema>, readonly anyOf?: Schema[], readonly [keyword: string]: unknown }
+  const { properties } = JSON.parse(await readFile('helm/values.schema.json', 'utf8')) as Schema
+  const known: Record<string, Schema> = { ...properties.config!.properties, ...properties.secrets!.properties, REDIS_URL: properties.redis!.properties.url! }
+  // Of the chart: ports that probes and Services can name, modes that production takes, and a number of proxies without quotes.
+  const own = new Set(['PORT', 'OPS_PORT', 'AUTH_MODE', 'JWT_JWKS_URL', 'JWT_SECRET', 'TRUST_PROXY'])
+  for (const [name, { type, minimum, maximum, pattern, enum: values }] of Object.entries(Environment.properties as unknown as Record<string, Schema>)) {
+    if (name === 'NODE_ENV' || own.has(name)) continue
+    const schema = known[name]?.anyOf?.[1] ?? known[name]
+    t.match(schema, Object.fromEntries(Object.entries({ type, minimum, maximum, pattern, enum: values }).filter(([, value]) => value !== undefined)), name)
+  }
+})
+
+t.test("the chart's README has the table of values (UPDATE_VALUES_TABLE=1 writes it)", async (t) => {
+  const values = valuesOf(await readFile('helm/values.yaml', 'utf8'))
+  const readme = await readFile('helm/README.md', 'utf8')
+  const [before] = /^.*\n## Values\n\n/s.exec(readme)!
+  const expected = `${before}${tableOf(values)}\n`
+  if (process.env.UPDATE_VALUES_TABLE === '1') await writeFile('helm/README.md', expected)
+  else t.equal(readme, expected)
+  for (const path of ['redis.url', 'config.HEARTBEAT_MS', 'autoscaling.behavior', 'metrics.prometheusRule.runbookUrl']) t.ok(values.some((value) => value.path === path && value.description !== ''), path)
+})
+
+t.test('helm test opens a stream, publishes, and sees the event', { skip }, async (t) => {
+  const redis = await TestRedis.start(t)
+  const all = await objects({ redis: { url: redis.url }, config: { JWT_ISSUER: 'issuer', JWT_AUDIENCE: 'realtime', CHANNEL_PREFIX: 'shops' } })
+  const env = { ...find(all, 'ConfigMap').data, ...find(all, 'Secret').stringData }
+  const service = await Service.start(t, { NODE_ENV: 'production', ...env, HOST: '127.0.0.1', PORT: '0', OPS_PORT: '0', DRAIN_DELAY_MS: '0', DRAIN_WINDOW_MS: '0' })
+  await service.log.first(({ msg }) => msg.includes('subscribed'))
+  const [container] = find(all, 'Pod').spec.containers
+  const [node, ...before] = NODE
+  const attempt = async (more: Record<string, string>) => run(node, [...before, ...container.command.slice(1), ...container.args], { env: { ...process.env, ...env, SERVICE_URL: service.url, ...more } })
+    .then(({ stdout }) => ({ code: 0, said: stdout }), (error: unknown) => ({ code: (error as { code: number }).code, said: (error as { stderr: string }).stderr }))
+  t.strictSame(await attempt({}), { code: 0, said: 'connected as helm-test\npublished through Redis, and seen\n' })
+  t.match(await attempt({ TOKEN: 'no token' }), { code: 1, said: /^the stream was refused with 401/ })
+})

@@ -1,0 +1,95 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { parseAllDocuments } from 'yaml'
+
+const run = promisify(execFile)
+
+export type Labels = Record<string, string>
+interface Selector { readonly matchLabels: Labels }
+interface Metadata { readonly name: string, readonly labels: Labels, readonly annotations: Labels }
+interface PodSpec {
+  readonly terminationGracePeriodSeconds: number
+  readonly containers: readonly [{ readonly command: readonly string[], readonly args: readonly string[], readonly lifecycle?: unknown }]
+  readonly topologySpreadConstraints: ReadonlyArray<{ readonly labelSelector: Selector }>
+}
+
+/** Of the specs of each kind, what tests look at; kubeconform knows all of it. */
+export interface Specs {
+  Deployment: { readonly replicas?: number, readonly selector: Selector, readonly template: { readonly metadata: Metadata, readonly spec: PodSpec } }
+  Pod: PodSpec
+  Service: { readonly selector: Labels, readonly ports: ReadonlyArray<{ readonly targetPort: string }> }
+  PodDisruptionBudget: { readonly selector: Selector }
+  ServiceMonitor: { readonly selector: Selector }
+  NetworkPolicy: { readonly podSelector: Selector, readonly egress: ReadonlyArray<{ readonly ports: ReadonlyArray<{ readonly port: unknown }> }> }
+  HTTPRoute: { readonly rules: ReadonlyArray<{ readonly matches: unknown }> }
+  Ingress: { readonly rules: ReadonlyArray<{ readonly http: { readonly paths: unknown } }> }
+  PrometheusRule: unknown
+  ConfigMap: undefined
+  Secret: undefined
+}
+
+export interface KubernetesObject<Kind extends keyof Specs = keyof Specs> {
+  readonly kind: Kind
+  readonly metadata: Metadata
+  readonly spec: Specs[Kind]
+  readonly data: Labels
+  readonly stringData: Labels
+}
+
+export type Values = Record<string, unknown>
+
+/** What no chart can do without. */
+export const LEAST: Values = { redis: { url: 'redis://redis:6379' }, secrets: { JWT_SECRET: 's'.repeat(32) } }
+
+/** Where `go install` puts them, if they are not on the PATH. */
+const env = { ...process.env, PATH: [process.env.PATH, join(homedir(), 'go', 'bin')].join(delimiter) }
+const have = (tool: string) => spawnSync(tool, ['-h'], { env, stdio: 'ignore' }).status === 0
+
+/** Kubernetes's own schemas; not a part of this repository. */
+const SCHEMAS = resolve('../shared/k8s-schemas')
+/** The kinds of the objects of examples that have no schema there. */
+const FOREIGN = ['BackendTrafficPolicy', 'GCPBackendPolicy', 'HealthCheckPolicy']
+
+/** Why the chart is not tested, if it is not. On CI, where nobody reads what was skipped, it fails for want of helm. */
+export const skip = process.env.CI || have('helm') ? false : 'no helm on the PATH (go install helm.sh/helm/v3/cmd/helm@v3.16.4)'
+if (skip !== false) t.comment(`THE CHART IS NOT TESTED: ${skip}`)
+
+/** Why what comes of it is not held against Kubernetes's schemas. */
+export const skipSchemas = skip !== false ? skip : !existsSync(SCHEMAS) ? 'no ../shared/k8s-schemas' : process.env.CI || have('kubeconform') ? false : 'no kubeconform on the PATH (go install github.com/yannh/kubeconform/cmd/kubeconform@v0.6.7)'
+if (skipSchemas !== false && skip === false) t.comment(`WHAT COMES OF THE CHART IS NOT HELD AGAINST KUBERNETES'S SCHEMAS: ${skipSchemas}`)
+
+/** What `helm template` makes of these values, as text. Rejects with what helm says where it makes nothing. */
+export async function render (values: Values | string): Promise<string> {
+  return helm(['template', 'release', 'helm', '--namespace', 'apart', '--kube-version', '1.33.0'], values)
+}
+
+/** What `helm lint --strict` says. */
+export async function lint (values: Values | string): Promise<string> {
+  return helm(['lint', '--strict', 'helm'], values)
+}
+
+export function objectsOf (rendered: string): KubernetesObject[] {
+  return parseAllDocuments(rendered).map((document) => document.toJS() as KubernetesObject | null).filter((object) => object !== null)
+}
+
+/** The first of a kind whose name ends so. */
+export function find<Kind extends keyof Specs> (objects: readonly KubernetesObject[], kind: Kind, nameEnds = ''): KubernetesObject<Kind> {
+  return objects.find((object) => object.kind === kind && object.metadata.name.endsWith(nameEnds)) as KubernetesObject<Kind>
+}
+
+/** What kubeconform finds in files of such a folder: nothing, or lines. */
+export async function conform (folder: string): Promise<string> {
+  const args = ['-strict', '-skip', FOREIGN.join(), '-schema-location', `${SCHEMAS}/{{.ResourceKind}}{{.KindSuffix}}.json`, folder]
+  return run('kubeconform', args, { env }).then(({ stdout }) => stdout, (error: unknown) => String((error as { stdout?: string }).stdout ?? error))
+}
+
+/** @param values as an object, or the path of a file. */
+async function helm (args: readonly string[], values: Values | string): Promise<string> {
+  const running = run('helm', [...args, '-f', typeof values === 'string' ? values : '-'], { env, maxBuffer: 10_000_000 })
+  running.child.stdin!.end(typeof values === 'string' ? undefined : JSON.stringify(values))
+  return running.then(({ stdout }) => stdout, (error: unknown) => { throw new Error((error as { stderr: string }).stderr) })
+}
