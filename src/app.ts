@@ -130,7 +130,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
   }
 
   await (ops ?? server).register(async (forOperators) => {
-    await forOperators.register(healthRoutes, { hub, broker, warmupMs: config.READY_WARMUP_MS, redisOutageGraceMs: config.REDIS_OUTAGE_GRACE_S * 1_000 })
+    await forOperators.register(healthRoutes, { hub, broker, warmupMs: config.READY_WARMUP_MS, redisOutageGraceMs: config.REDIS_OUTAGE_GRACE_S * 1_000, metrics })
     await forOperators.register(metricsRoute, { metrics })
   })
 

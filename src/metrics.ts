@@ -15,7 +15,7 @@ export type RejectionReason = typeof REJECTION_REASONS[number]
 export type PublishedVia = 'http'
 
 /** Values that are read when they are scraped, and cost nothing in between. */
-export type GaugeName = 'connections' | 'merchants_connected' | 'write_buffer_bytes' | 'history_events' | 'history_bytes' | 'redis_connected' | 'redis_subscription_age_seconds'
+export type GaugeName = 'ready' | 'connections' | 'connections_limit' | 'merchants_connected' | 'write_buffer_bytes' | 'history_events' | 'history_bytes' | 'redis_connected' | 'redis_subscription_age_seconds'
 
 /**
  * What the service counts, in its own terms. Labels come from closed sets only, never from clients or publishers.
@@ -52,7 +52,9 @@ export interface Metrics {
 }
 
 const GAUGES: Record<GaugeName, string> = {
+  ready: '1 while new clients are welcome (/readyz), else 0',
   connections: 'Open streams',
+  connections_limit: 'How many streams may be open (MAX_CONNECTIONS)',
   merchants_connected: 'Merchants with at least one open stream',
   write_buffer_bytes: 'Bytes that clients are owed and the kernel may not have taken yet',
   history_events: 'Messages kept for clients that come back',

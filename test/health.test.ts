@@ -56,6 +56,7 @@ t.test('while Redis is away for a while, it stays ready for the grace', async (t
   for (const { log } of [patient, strict]) await log.first(({ msg }) => msg === 'subscription lost')
   t.strictSame(await get(`${patient.url}/readyz`), { status: 200, body: { status: 'ready' } })
   t.strictSame(await get(`${strict.url}/readyz`), { status: 503, body: { status: 'unready', reason: 'redis_outage' } })
+  t.strictSame([await patient.metric('ready'), await strict.metric('ready')], [1, 0])
   t.strictSame(await get(`${strict.url}/healthz`), { status: 200, body: { status: 'ok' } })
   t.equal(await strict.metric('redis_connected'), 0)
   t.equal(await strict.metric('redis_subscription_age_seconds'), 0)

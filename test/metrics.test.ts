@@ -4,7 +4,7 @@ import { Service } from './helpers/service.js'
 
 /** DESIGN §6, so far as it is built: names and labels are what dashboards and alerts hold on to. */
 const NAMES = {
-  gauge: ['connections', 'merchants_connected', 'write_buffer_bytes', 'history_events', 'history_bytes', 'redis_connected', 'redis_subscription_age_seconds'],
+  gauge: ['ready', 'connections', 'connections_limit', 'merchants_connected', 'write_buffer_bytes', 'history_events', 'history_bytes', 'redis_connected', 'redis_subscription_age_seconds'],
   counter: [
     'connections_opened_total', 'connections_closed_total{reason}', 'connections_rejected_total{reason}', 'messages_received_total{topic}', 'messages_dropped_total{reason}',
     'messages_published_total{via,topic}', 'events_delivered_total{topic}', 'events_conflated_total', 'bytes_sent_total', 'slow_consumers_total', 'resumes_total{outcome}', 'gaps_total{reason}', 'redis_reconnects_total',

@@ -93,6 +93,7 @@ export class Hub implements ConnectionOwner {
     this.#heartbeat = new Heartbeat(options.heartbeatMs, (connections) => { this.#beat(connections) })
     this.#metrics.readGauges({
       connections: () => this.#registry.size,
+      connections_limit: () => options.maxConnections,
       merchants_connected: () => this.#registry.merchants,
       write_buffer_bytes: () => this.#bufferedBytes(),
       history_events: () => {
