@@ -43,7 +43,7 @@ export class Container {
     const child = spawn(program, args, { env: this.#env, stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
     linesOf(child.stdout).add = (line) => { this.log.add(JSON.parse(line) as LogLine) }
-    this.ended = once(child, 'close').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }))
+    this.ended = endOf(child)
     void this.ended.then(() => { this.log.end('the container ended') })
   }
 
@@ -67,11 +67,11 @@ export class Container {
   }
 
   /** What a command in the same image prints, beside what runs already, and its exit code. */
-  async exec (command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ code: number | null, out: string }> {
+  async exec (command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended & { readonly out: string }> {
     const [program, ...args] = commandOf(this.#image, command)
     const child = spawn(program, args, { env: { ...this.#env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
-    const [out, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
-    return { code: code as number | null, out }
+    const [out, ended] = await Promise.all([text(child.stdout), endOf(child)])
+    return { ...ended, out }
   }
 
   /** Its first process, as the kernel sees it from outside. */
@@ -88,6 +88,11 @@ export class Container {
     const pid = this.#process.pid!
     return Number(await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'))
   }
+}
+
+async function endOf (child: ChildProcess): Promise<Ended> {
+  const [code, signal] = await once(child, 'close') as [number | null, NodeJS.Signals | null]
+  return { code, signal }
 }
 
 function commandOf ({ root, workdir, user, group }: Image, command: readonly string[]): [string, ...string[]] {

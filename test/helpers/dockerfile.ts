@@ -5,16 +5,16 @@ export class Step {
   readonly keyword: string
   /** All behind its flags, lines joined. */
   readonly text: string
-  readonly flags: ReadonlyMap<string, string | null>
+  readonly flags: ReadonlyMap<string, string>
   /** Of ARG, ENV and LABEL. */
-  readonly properties: ReadonlyMap<string, string | null>
+  readonly properties: ReadonlyMap<string, string>
 
   constructor (instruction: Instruction) {
     const { getFlags, getProperties } = instruction as Partial<ModifiableInstruction & PropertyInstruction>
     this.keyword = instruction.getKeyword()
     this.text = instruction.getArgumentsContent() ?? ''
-    this.flags = new Map(getFlags?.call(instruction).map((flag) => [flag.getName(), flag.getValue()]))
-    this.properties = new Map(getProperties?.call(instruction).map((property) => [property.getName(), property.getValue()]))
+    this.flags = new Map(getFlags?.call(instruction).map((flag) => [flag.getName(), flag.getValue() ?? '']))
+    this.properties = new Map(getProperties?.call(instruction).map((property) => [property.getName(), property.getValue() ?? '']))
   }
 
   get words (): string[] {
@@ -54,7 +54,7 @@ export class Stage {
   }
 
   /** ENV, LABEL or ARG, all together. */
-  properties (keyword: string): Map<string, string | null> {
+  properties (keyword: string): Map<string, string> {
     return new Map(this.all(keyword).flatMap(({ properties }) => [...properties]))
   }
 }
@@ -101,7 +101,7 @@ function faultsOfStep ({ keyword, text, words, flags, properties }: Step, stages
   if (keyword === 'ADD') faults.push('ADD takes from anywhere, and unpacks')
   if (keyword === 'RUN' && /\bnpm (i|install|add|update|exec)\b|\bnpx\b/.test(text)) faults.push(`${text}: it does not go by the lock file`)
   for (const [name, value] of properties) {
-    if (keyword !== 'LABEL' && (SECRET.test(name) || /:\/\/[^/\s]*@/.test(value ?? ''))) faults.push(`${name} looks like a secret`)
+    if (keyword !== 'LABEL' && (SECRET.test(name) || /:\/\/[^/\s]*@/.test(value))) faults.push(`${name} looks like a secret`)
   }
   const from = flags.get('from')
   if (keyword === 'COPY' && from !== undefined && stages.every(({ name }) => name !== from)) faults.push(`${from} is no stage`)

@@ -13,7 +13,7 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** What .dockerignore says of a path. */
 export async function dockerIgnores (): Promise<(path: string) => boolean> {
-  const ignore = dockerignore().add(await readFile('.dockerignore', 'utf8'))
+  const ignore = dockerignore.default().add(await readFile('.dockerignore', 'utf8'))
   return (path) => ignore.ignores(path)
 }
 
@@ -33,7 +33,7 @@ export class Image {
     const [user, group] = stage.last('USER')!.text.split(':').map(Number)
     this.root = root
     this.workdir = stage.last('WORKDIR')!.text
-    this.env = { PATH, ...Object.fromEntries(stage.properties('ENV')) as Record<string, string> }
+    this.env = { PATH, ...Object.fromEntries(stage.properties('ENV')) }
     this.user = user!
     this.group = group!
     this.command = stage.last('CMD')!.exec!
@@ -91,6 +91,6 @@ async function copy ({ words, flags }: Step, { folder, root, workdir, ignores }:
     if (from === undefined && ignores(source)) throw new Error(`${source} is not in the build's context`)
     await run('cp', ['-a', '--no-preserve=ownership', ...(into ? [] : ['-T']), await realpath(from === undefined ? source : join(folder, from, source)), to])
     const chmod = flags.get('chmod')
-    if (chmod != null) await run('chmod', [chmod, into ? join(to, source) : to])
+    if (chmod !== undefined) await run('chmod', [chmod, into ? join(to, source) : to])
   }
 }
