@@ -60,7 +60,8 @@ export class Container {
   static start (t: Pick<Test, 'teardown'>, image: Image, env: Readonly<Record<string, string>>): Container {
     const container = new Container(image, env)
     t.teardown(async () => {
-      container.#process.kill('SIGKILL') // With it, all that is inside.
+      await container.signal('SIGKILL').catch(() => { /* It has ended, or not begun. */ })
+      container.#process.kill('SIGKILL')
       await container.ended
     })
     return container
@@ -86,7 +87,9 @@ export class Container {
 
   async #first (): Promise<number> {
     const pid = this.#process.pid!
-    return Number(await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+    const [, first] = /^(\d+) $/.exec(await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? []
+    if (first === undefined) throw new Error('the container has no process')
+    return Number(first)
   }
 }
 
