@@ -1,4 +1,5 @@
 import { EventSource } from 'eventsource'
+import type { Marks } from './audit.js'
 import type { Lane } from './lane.js'
 import { Ledger, type Gap } from './ledger.js'
 import type { Scope } from './scope.js'
@@ -6,6 +7,7 @@ import type { Scope } from './scope.js'
 interface Tick {
   readonly publisher: string
   readonly number: number
+  readonly timestamp: number
 }
 
 /** What an EventSource dispatches. */
@@ -14,16 +16,35 @@ interface Message {
   readonly lastEventId: string
 }
 
+/** Is told of what clients had to wait for. */
+export interface Observer {
+  /** An event came, so long after it was about to be published. */
+  received (ms: number): void
+  /** A client lost its stream, and had not been told to come back. */
+  cutOff (): void
+  /** A client was greeted again, so long after it had lost its stream. */
+  back (ms: number): void
+}
+
+/** How clients come in, and who looks on. */
+export interface Entry {
+  /** The credential for a merchant; without it, none is shown. */
+  readonly tokens?: ReadonlyMap<string, string>
+  readonly observer?: Observer
+}
+
 /** A browser's way to listen: it comes back by itself, with the id of the last event that it had. */
 class Client {
   readonly ledger: Ledger
   /** Connected, and greeted. */
   listening = false
   #greeted: Array<() => void> = []
+  #lostAt: number | undefined
+  #sentAway = false
 
-  constructor (scope: Scope, url: string, ledger: Ledger) {
+  constructor (scope: Scope, url: string, ledger: Ledger, { observer, token }: { readonly observer: Observer | undefined, readonly token: string | undefined }) {
     this.ledger = ledger
-    const source = new EventSource(url)
+    const source = new EventSource(url, token === undefined ? {} : { fetch: async (input, init) => fetch(input, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } }) })
     scope.teardown(() => { source.close() })
     source.addEventListener('message', ({ data, lastEventId }: Message) => {
       const { type } = JSON.parse(data) as { type: string }
@@ -31,22 +52,28 @@ class Client {
       if (lastEventId === '') ledger.complain('was greeted without an id')
       ledger.note(`greeted, id ${lastEventId}`)
       this.listening = true
+      this.#sentAway = false
+      if (this.#lostAt !== undefined) observer?.back(performance.now() - this.#lostAt)
       for (const greeted of this.#greeted.splice(0)) greeted()
     })
     source.addEventListener('tick', ({ data, lastEventId }: Message) => {
-      const { publisher, number } = JSON.parse(data) as Tick
+      const { publisher, number, timestamp } = JSON.parse(data) as Tick
+      observer?.received(Date.now() - timestamp)
       ledger.received(publisher, number, lastEventId)
     })
     source.addEventListener('gap', ({ data, lastEventId }: Message) => {
       ledger.told({ ...JSON.parse(data) as Omit<Gap, 'id'>, id: lastEventId })
     })
     source.addEventListener('close', ({ data, lastEventId }: Message) => {
+      this.#sentAway = true
       ledger.note(`sent away: ${data}, id ${lastEventId}`)
     })
     source.addEventListener('error', ({ message, code }) => {
       if (source.readyState === EventSource.CLOSED) ledger.complain(`was silenced for good: ${message} (${code})`)
       if (!this.listening) return
       this.listening = false
+      this.#lostAt = performance.now()
+      if (!this.#sentAway) observer?.cutOff()
       ledger.drops++
       ledger.note(`lost its connection${message === undefined ? '' : `: ${message}`}`)
     })
@@ -63,12 +90,12 @@ export class Crowd {
   readonly ledgers: readonly Ledger[]
   readonly #clients: readonly Client[]
 
-  constructor (scope: Scope, url: string, lanes: readonly Lane[], each: number) {
+  constructor (scope: Scope, url: string, lanes: readonly Lane[], each: number, { tokens, observer }: Entry = {}) {
     const merchants = [...new Set(lanes.map(({ merchantId }) => merchantId))]
     this.#clients = merchants.flatMap((merchantId) => {
       const own = lanes.filter((lane) => lane.merchantId === merchantId)
       return Array.from({ length: each }, (_, i) =>
-        new Client(scope, `${url}/api/realtime/events?merchantId=${merchantId}`, new Ledger(`${merchantId}/${i + 1}`, own)))
+        new Client(scope, `${url}/api/realtime/events?merchantId=${merchantId}`, new Ledger(`${merchantId}/${i + 1}`, own), { observer, token: tokens?.get(merchantId) }))
     })
     this.ledgers = this.#clients.map(({ ledger }) => ledger)
   }
@@ -87,8 +114,21 @@ export class Crowd {
       await Promise.all(absent.map(async (client) => client.greeted()))
     }
   }
+
+  /** Resolves when each client has got something that was published later, so that nothing of before is still on its way. */
+  async past (marks: Marks): Promise<void> {
+    await Promise.all(this.ledgers.flatMap((ledger) => ledger.lanes.map(async (lane) => ledger.past(lane, marks.get(lane)!))))
+  }
+
+  /** Who has not got anything that was published later, shortly. */
+  behind (marks: Marks): string {
+    const waiting = this.ledgers.flatMap((ledger) => ledger.lanes
+      .filter((lane) => ledger.highestOf(lane) < marks.get(lane)!)
+      .map((lane) => `${ledger.client} for ${lane.publisher} ${marks.get(lane)} and has ${ledger.highestOf(lane)}`))
+    return `${waiting.length} ledgers wait for something newer: ${shortened(waiting)}`
+  }
 }
 
-export function shortened (names: readonly string[]): string {
+function shortened (names: readonly string[]): string {
   return names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '')
 }

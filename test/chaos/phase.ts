@@ -1,5 +1,4 @@
 import { audit, type Account, type Marks } from './audit.js'
-import { shortened } from './crowd.js'
 import type { Fault, Luck } from './faults.js'
 import type { Site } from './site.js'
 import { Overdue, within } from './within.js'
@@ -35,7 +34,7 @@ export async function endure (site: Site, fault: Fault, luck: Luck, from: Marks)
     await within(CALM_MS, crowd.complete(), () => crowd.absent)
     to = site.marks
     await site.settled()
-    await within(CALM_MS, arrived(site, to), () => missing(site, to!))
+    await within(CALM_MS, crowd.past(to), () => crowd.behind(to!))
   } catch (error) {
     if (!(error instanceof Overdue)) throw error
     overdue.push(error.message)
@@ -51,16 +50,4 @@ export async function endure (site: Site, fault: Fault, luck: Luck, from: Marks)
     over: overdue.length === 0,
     to,
   }
-}
-
-/** Resolves when each client has got something that was published later, so that nothing of before is still on its way. */
-async function arrived ({ crowd }: Site, marks: Marks): Promise<void> {
-  await Promise.all(crowd.ledgers.flatMap((ledger) => ledger.lanes.map(async (lane) => ledger.past(lane, marks.get(lane)!))))
-}
-
-function missing ({ crowd }: Site, marks: Marks): string {
-  const waiting = crowd.ledgers.flatMap((ledger) => ledger.lanes
-    .filter((lane) => ledger.highestOf(lane) < marks.get(lane)!)
-    .map((lane) => `${ledger.client} for ${lane.publisher} ${marks.get(lane)} and has ${ledger.highestOf(lane)}`))
-  return `${waiting.length} ledgers wait for something newer: ${shortened(waiting)}`
 }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { faults } from './faults.js'
+import { Interrupted, interruption } from './interruption.js'
 import { endure, type Phase } from './phase.js'
 import { report } from './report.js'
 import { during, once, type Schedule } from './schedule.js'
@@ -28,18 +29,6 @@ Options:
 `
 /** A run of each fault once takes so long at most, in milliseconds; about 110 s are usual. */
 const DEADLINE_MS = 170_000
-/** A Ctrl-C that comes again within this is the same one, in milliseconds: it comes from the terminal and from npm. */
-const SAME_CTRL_C_MS = 1_000
-const CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
-
-class Interrupted extends Error {
-  readonly code: number
-
-  constructor (signal: keyof typeof CODES) {
-    super(signal)
-    this.code = CODES[signal]
-  }
-}
 
 const { help, minutes, seed } = readArguments()
 if (help) process.stdout.write(HELP)
@@ -83,20 +72,6 @@ async function endureAll (site: Site, schedule: Schedule, phases: Phase[]): Prom
     if (!over) return
     from = phase.to
   }
-}
-
-/** Rejects when the user, or whoever runs this, wants no more of it; a second time is the end of the process. */
-async function interruption (): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    let interruptedAt: number | undefined
-    for (const signal of Object.keys(CODES) as Array<keyof typeof CODES>) {
-      process.on(signal, () => {
-        interruptedAt ??= performance.now()
-        if (performance.now() - interruptedAt > SAME_CTRL_C_MS) process.exit(CODES[signal])
-        reject(new Interrupted(signal))
-      })
-    }
-  })
 }
 
 function readArguments (): { readonly help: boolean, readonly minutes: number | undefined, readonly seed: number } {
