@@ -1,4 +1,5 @@
 import { EventSource } from 'eventsource'
+import { Agent, fetch } from 'undici'
 import type { Marks } from './audit.js'
 import type { Lane } from './lane.js'
 import { Ledger, type Gap } from './ledger.js'
@@ -44,8 +45,15 @@ class Client {
 
   constructor (scope: Scope, url: string, ledger: Ledger, { observer, token }: { readonly observer: Observer | undefined, readonly token: string | undefined }) {
     this.ledger = ledger
-    const source = new EventSource(url, token === undefined ? {} : { fetch: async (input, init) => fetch(input, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } }) })
-    scope.teardown(() => { source.close() })
+    // A machine of its own: one that shares connections with others would be handed those that are about to be closed.
+    const dispatcher = new Agent()
+    const source = new EventSource(url, {
+      fetch: async (input, init) => fetch(input, { ...init, dispatcher, headers: { ...init.headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) } }),
+    })
+    scope.teardown(async () => {
+      source.close()
+      await dispatcher.destroy()
+    })
     source.addEventListener('message', ({ data, lastEventId }: Message) => {
       const { type } = JSON.parse(data) as { type: string }
       if (type !== 'connected') ledger.complain(`got an unnamed event: ${data}`)

@@ -1,37 +1,46 @@
-// Runs before the tests: they are worth nothing without a real Redis, so they do not begin without one. Without `ip`,
-// a Chromium or promtool they are worth less, and say so (test/vanished.test.ts, test/browser, test/helpers/promtool.ts).
+// Runs before the tests: they are worth nothing without a real Redis, so they do not begin without one. Without the others
+// they are worth less, and say so (test/vanished.test.ts, test/browser, test/helpers/promtool.ts).
+// What is needed for something else is named as arguments, and is needed.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 
-const succeeds = (...command) => spawnSync(command[0], command.slice(1), { stdio: 'ignore' }).status === 0
-const haveRedis = () => succeeds('redis-server', '--version') && succeeds('redis-cli', '--version')
-const haveIp = () => process.platform !== 'linux' || succeeds('ip', '-V')
-const haveChromium = () => ['chromium', 'chromium-browser', 'google-chrome'].some((name) => succeeds(name, '--version'))
-/** Where promtool is, if it is not on the PATH. */
-const CACHE = 'node_modules/.cache/promtool'
-const havePromtool = () => succeeds('promtool', '--version') || existsSync(`${CACHE}/usr/bin/promtool`)
+/** Where programs are whose packages are not installed, but unpacked: installed, they would be started as services, too. */
+const UNPACKED = 'node_modules/.cache/tools'
 
-const missing = [...(haveRedis() ? [] : ['redis-server']), ...(haveIp() ? [] : ['iproute2']), ...(haveChromium() ? [] : ['chromium'])]
-if (missing.length > 0 || !havePromtool()) {
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
-  if (succeeds(...sudo, 'apt-get', '--version')) {
-    console.error(`getting with apt-get what is missing: ${[...missing, ...(havePromtool() ? [] : ['promtool'])].join(' ')}`)
-    const aptGet = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q']
-    // One at a time: not every distribution has all, and apt-get installs nothing if it does not know one.
-    for (const task of [['update'], ...missing.map((name) => ['install', '-y', '--no-install-recommends', name])]) {
-      const [program, ...args] = [...aptGet, ...task]
-      // Output goes to standard error: standard output is the tests'.
-      spawnSync(program, args, { stdio: ['ignore', 2, 2] })
-    }
-    if (!havePromtool()) {
-      // Of its package no more than the program: installed, it would start a Prometheus, too.
-      mkdirSync(CACHE, { recursive: true })
-      const get = 'apt-get -q download prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool; rm -f prometheus_*.deb'
-      spawnSync('sh', ['-c', get], { cwd: CACHE, stdio: ['ignore', 2, 2] })
+const succeeds = (...command) => spawnSync(command[0], command.slice(1), { stdio: 'ignore' }).status === 0
+
+/** Whether it is there, and Debian's package of it. */
+const tools = {
+  redis: { there: () => succeeds('redis-server', '--version') && succeeds('redis-cli', '--version'), from: 'redis-server' },
+  ip: { there: () => process.platform !== 'linux' || succeeds('ip', '-V'), from: 'iproute2' },
+  chromium: { there: () => ['chromium', 'chromium-browser', 'google-chrome'].some((name) => succeeds(name, '--version')), from: 'chromium' },
+  promtool: { there: () => succeeds('promtool', '--version') || existsSync(`${UNPACKED}/usr/bin/promtool`), from: 'prometheus', file: 'usr/bin/promtool' },
+  // Where Debian has it, only root looks.
+  nginx: { there: () => existsSync('/usr/sbin/nginx') || succeeds('nginx', '-v') || existsSync(`${UNPACKED}/usr/sbin/nginx`), from: 'nginx', file: 'usr/sbin/nginx' },
+}
+
+const named = process.argv.slice(2)
+const [wanted, needed] = named.length > 0 ? [named, named] : [['redis', 'ip', 'chromium', 'promtool'], ['redis']]
+const missing = wanted.filter((name) => !tools[name].there())
+const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n']
+if (missing.length > 0 && succeeds(...sudo, 'apt-get', '--version')) {
+  console.error(`getting with apt-get what is missing: ${missing.join(' ')}`)
+  // Output goes to standard error: standard output is the tests'.
+  const run = (options, program, ...args) => spawnSync(program, args, { ...options, stdio: ['ignore', 2, 2] })
+  const aptGet = [...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q']
+  run({}, ...aptGet, 'update')
+  // One at a time: not every distribution has all, and apt-get installs nothing if it does not know one.
+  for (const { from, file } of missing.map((name) => tools[name])) {
+    if (file === undefined) {
+      run({}, ...aptGet, 'install', '-y', '--no-install-recommends', from)
+    } else {
+      mkdirSync(UNPACKED, { recursive: true })
+      run({ cwd: UNPACKED }, 'sh', '-c', `apt-get -q download ${from} && dpkg-deb --fsys-tarfile ${from}_*.deb | tar -x ./${file}; rm -f ${from}_*.deb`)
     }
   }
 }
-if (!haveRedis()) {
-  console.error('The tests need redis-server and redis-cli. Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis; Docker: docker run --rm -v "$PWD:/app" -w /app node:24-bookworm sh -c "npm ci && npm test"')
+const lacking = needed.filter((name) => !tools[name].there())
+if (lacking.length > 0) {
+  console.error(`This needs ${lacking.join(' and ')}. Debian, Ubuntu: apt-get install ${lacking.map((name) => tools[name].from).join(' ')}; macOS: brew install ${lacking.join(' ')}; Docker, for the tests: docker run --rm -v "$PWD:/app" -w /app node:24-bookworm sh -c "npm ci && npm test"`)
   process.exit(1)
 }

@@ -24,7 +24,10 @@ export class Nginx {
     this.port = port
     this.#folder = folder
     configure(folder, port, [])
-    this.#process = spawn('nginx', ['-p', folder, '-c', 'nginx.conf'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#process = spawn('nginx', ['-p', folder, '-c', 'nginx.conf'], {
+      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }, // Where Debian has it, only root looks.
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     this.#lines = linesOf(this.#process.stderr!)
   }
 
