@@ -8,6 +8,8 @@ export interface CpuTime {
 
 /** USER_HZ: what /proc counts in, on every Linux that Node runs on. */
 const MICROS_PER_TICK = 10_000
+/** What /proc/net/sockstat counts in, but for some ARM machines. */
+const PAGE_BYTES = 4_096
 
 export function cpuTimeOf (pid: number): CpuTime {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -25,6 +27,13 @@ export function cpuTimeOfAll (): number {
 /** Resident memory, in bytes. */
 export function rssOf (pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024
+}
+
+/** What the kernel holds for whatever is open, in bytes: its own records, and what is in the buffers of TCP sockets. */
+export function kernelMemory (): number {
+  const slab = Number(/^Slab:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'latin1'))?.[1]) * 1024
+  const pages = Number(/^TCP:.* mem (\d+)$/m.exec(readFileSync('/proc/net/sockstat', 'latin1'))?.[1])
+  return slab + pages * PAGE_BYTES
 }
 
 /** How often this machine has dropped a client's attempt to connect because the listening socket's queue was full. */

@@ -3,7 +3,7 @@ import { withProcesses } from './children.js'
 import type { Clients, ClientsReport } from './clients.js'
 import { micros } from './clock.js'
 import type { Story } from './event.js'
-import { fileLimit, rssOf, type CpuTime } from './proc.js'
+import { fileLimit, kernelMemory, rssOf, type CpuTime } from './proc.js'
 import type { Publication, Publisher } from './publisher.js'
 import { BenchRedis } from './redis.js'
 import type { LoadScenario } from './scenarios.js'
@@ -88,7 +88,7 @@ async function measure (scenario: LoadScenario, design: Design, processes: Proce
   const { server, clients, publisher } = processes
   const { merchants, messagesPerSecond, seconds, sampleEvery } = scenario
   const wanted = Math.min(scenario.clients, Math.floor((fileLimit() - SPARE_FILES) / design.filesPerClient))
-  const { open, rssPerConnection } = await connect(processes, { merchants, wanted })
+  const { open, rssPerConnection, kernelPerConnection } = await connect(processes, { merchants, wanted })
 
   const perMessage = open / merchants
   const warmUpRate = Math.min(messagesPerSecond, WARM_UP_DELIVERIES_PER_SECOND / perMessage)
@@ -133,22 +133,34 @@ async function measure (scenario: LoadScenario, design: Design, processes: Proce
   const connections = open < wanted
     ? `only ${open} of ${wanted} clients could connect within ${CONNECT_MS / 1_000} s`
     : wanted < scenario.clients && `${wanted} clients instead of ${scenario.clients}: a process may have ${fileLimit()} file descriptors here, and a client takes ${design.filesPerClient} of the server`
-  return { ...trial, notes: [connections, ...remarks(trial, report, publication), remarkOnIds(report, design)].filter((note) => note !== false) }
+  // Where much is sent, what is under way counts for more than what is open.
+  const beside = publication === undefined && kernelPerConnection !== undefined && `the kernel holds another ${(kernelPerConnection / 1_024).toFixed(1)} KB for each end of a connection`
+  return { ...trial, notes: [connections, beside, ...remarks(trial, report, publication), remarkOnIds(report, design)].filter((note) => note !== false) }
 }
 
 /** Nothing in these scenarios depends on what is published. */
 const story: Story = {}
 
-/** Opens the clients' streams; how many are open, and what each added to the server's memory. */
-async function connect ({ server, clients }: Processes, { merchants, wanted }: { readonly merchants: number, readonly wanted: number }): Promise<{ open: number, rssPerConnection: number | undefined }> {
+interface Connected {
+  /** How many streams are open. */
+  readonly open: number
+  /** What each added to the server's memory, in bytes; `undefined` of too few to tell. */
+  readonly rssPerConnection: number | undefined
+  /** What the kernel holds for each end of one. */
+  readonly kernelPerConnection: number | undefined
+}
+
+/** Opens the clients' streams. */
+async function connect ({ server, clients }: Processes, { merchants, wanted }: { readonly merchants: number, readonly wanted: number }): Promise<Connected> {
   const crowd = { port: server.port, merchants, story, since: 0, withinMs: CONNECT_MS }
   // The few come first, so that what the first connections make a process load is not counted as theirs.
   const few = await clients.call('open', { ...crowd, from: 0, to: PARSING_CLIENTS, parsing: true })
   await sleep(SETTLE_MS)
-  const before = rssOf(server.pid)
+  const [rss, kernel] = [rssOf(server.pid), kernelMemory()]
   const open = await clients.call('open', { ...crowd, from: PARSING_CLIENTS, to: wanted, parsing: false })
   await sleep(SETTLE_MS)
-  return { open, rssPerConnection: open < MANY_CONNECTIONS ? undefined : (rssOf(server.pid) - before) / (open - few) }
+  const each = (bytes: number) => open < MANY_CONNECTIONS ? undefined : bytes / (open - few)
+  return { open, rssPerConnection: each(rssOf(server.pid) - rss), kernelPerConnection: each((kernelMemory() - kernel) / 2) }
 }
 
 /** How many events bore no id where they should, or one where they should not. */
