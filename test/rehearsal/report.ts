@@ -7,6 +7,9 @@ import type { Lap } from './stopwatch.js'
 /** No client may be without a stream for longer, in milliseconds. */
 const LONGEST_ABSENCE_MS = 5_000
 
+/** Lines of nginx that are shown. */
+const WRONG_SHOWN = 5
+
 /** What came of it all. */
 export interface Outcome {
   readonly laps: readonly Lap[]
@@ -54,7 +57,8 @@ export function report (outcome: Outcome): string {
     '',
     ...demands.lines,
     '',
-    ...[...complaints, ...account.findings, ...wrong].map((line) => `- ${line}`),
+    ...[...complaints, ...account.findings, ...wrong.slice(0, WRONG_SHOWN)].map((line) => `- ${line}`),
+    ...wrong.length > WRONG_SHOWN ? [`- and ${wrong.length - WRONG_SHOWN} more lines of nginx`] : [],
     '',
   ].join('\n')
 }
