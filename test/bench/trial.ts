@@ -134,7 +134,7 @@ async function measure (scenario: LoadScenario, design: Design, processes: Proce
     ? `only ${open} of ${wanted} clients could connect within ${CONNECT_MS / 1_000} s`
     : wanted < scenario.clients && `${wanted} clients instead of ${scenario.clients}: a process may have ${fileLimit()} file descriptors here, and a client takes ${design.filesPerClient} of the server`
   // Where much is sent, what is under way counts for more than what is open.
-  const beside = publication === undefined && kernelPerConnection !== undefined && `the kernel holds another ${(kernelPerConnection / 1_024).toFixed(1)} KB for each end of a connection`
+  const beside = publication === undefined && kernelPerConnection !== undefined && `the kernel holds another ${(kernelPerConnection / 1_024).toFixed(1)} KB for each client, at either end`
   return { ...trial, notes: [connections, beside, ...remarks(trial, report, publication), remarkOnIds(report, design)].filter((note) => note !== false) }
 }
 
@@ -146,7 +146,7 @@ interface Connected {
   readonly open: number
   /** What each added to the server's memory, in bytes; `undefined` of too few to tell. */
   readonly rssPerConnection: number | undefined
-  /** What the kernel holds for each end of one. */
+  /** What the kernel holds for each client, at either end. */
   readonly kernelPerConnection: number | undefined
 }
 
