@@ -9,6 +9,7 @@ import { NODE } from './helpers/node.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service } from './helpers/service.js'
 import { tableOf, valuesOf } from './helpers/values-table.js'
+import { chart, graceSeconds } from './rehearsal/values.js'
 
 const run = promisify(execFile)
 
@@ -141,6 +142,27 @@ t.test('a pod has as long to end as it is told to take', { skip }, async (t) => 
     t.equal(terminationGracePeriodSeconds, grace)
     t.strictSame(containers[0].lifecycle, preStopSleepSeconds === 0 ? undefined : { preStop: { sleep: { seconds: preStopSleepSeconds } } })
   }))
+})
+
+t.test('a rolling update goes as it is rehearsed', { skip }, async (t) => {
+  const { replicas, minReadySeconds, strategy, template: { spec } } = find(await objects({}), 'Deployment').spec
+  const [{ lifecycle, startupProbe, readinessProbe, livenessProbe, ports }] = spec.containers
+  const rehearsed = (probe: 'startupProbe' | 'readinessProbe' | 'livenessProbe') => {
+    const { path, periodMs, timeoutMs, failureThreshold } = chart[probe]
+    return { httpGet: { path, port: 'ops' }, periodSeconds: periodMs / 1_000, timeoutSeconds: timeoutMs / 1_000, failureThreshold }
+  }
+  t.strictSame({ replicas, minReadySeconds, lifecycle, startupProbe, readinessProbe, livenessProbe, grace: spec.terminationGracePeriodSeconds, strategy }, {
+    replicas: chart.replicas,
+    minReadySeconds: chart.minReadySeconds,
+    lifecycle: { preStop: { sleep: { seconds: chart.preStopSeconds } } },
+    startupProbe: rehearsed('startupProbe'),
+    readinessProbe: rehearsed('readinessProbe'),
+    livenessProbe: rehearsed('livenessProbe'),
+    grace: graceSeconds(chart),
+    strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+  })
+  t.strictSame(ports.map(({ name, containerPort }) => [name, containerPort]), [['http', 3001], ['ops', 9090]])
+  t.match(find(await objects({}), 'ConfigMap').data, chart.env)
 })
 
 t.test('what belongs together finds itself', { skip }, async (t) => {

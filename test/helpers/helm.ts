@@ -11,15 +11,24 @@ const run = promisify(execFile)
 export type Labels = Record<string, string>
 interface Selector { readonly matchLabels: Labels }
 interface Metadata { readonly name: string, readonly labels: Labels, readonly annotations: Labels }
+interface Probe { readonly httpGet: { readonly path: string, readonly port: string }, readonly periodSeconds: number, readonly timeoutSeconds: number, readonly failureThreshold: number }
 interface PodSpec {
   readonly terminationGracePeriodSeconds: number
-  readonly containers: readonly [{ readonly command: readonly string[], readonly args: readonly string[], readonly lifecycle?: unknown }]
+  readonly containers: readonly [{
+    readonly command: readonly string[]
+    readonly args: readonly string[]
+    readonly lifecycle?: unknown
+    readonly startupProbe: Probe
+    readonly readinessProbe: Probe
+    readonly livenessProbe: Probe
+    readonly ports: ReadonlyArray<{ readonly name: string, readonly containerPort: number }>
+  }]
   readonly topologySpreadConstraints: ReadonlyArray<{ readonly labelSelector: Selector }>
 }
 
 /** Of the specs of each kind, what tests look at; kubeconform knows all of it. */
 export interface Specs {
-  Deployment: { readonly replicas?: number, readonly selector: Selector, readonly template: { readonly metadata: Metadata, readonly spec: PodSpec } }
+  Deployment: { readonly replicas?: number, readonly minReadySeconds: number, readonly strategy: unknown, readonly selector: Selector, readonly template: { readonly metadata: Metadata, readonly spec: PodSpec } }
   Pod: PodSpec
   Service: { readonly selector: Labels, readonly ports: ReadonlyArray<{ readonly targetPort: string }> }
   PodDisruptionBudget: { readonly selector: Selector }

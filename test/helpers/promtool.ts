@@ -4,7 +4,7 @@ import { delimiter, join, resolve } from 'node:path'
 import t from 'tap'
 
 /** What ensure-tools.js fetches comes last. */
-const DIRECTORIES = [...(process.env.PATH ?? '').split(delimiter), 'node_modules/.cache/promtool/usr/bin']
+const DIRECTORIES = [...(process.env.PATH ?? '').split(delimiter), 'node_modules/.cache/tools/usr/bin']
 
 const path = await find()
 

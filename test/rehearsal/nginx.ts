@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import type { Scope } from '../chaos/scope.js'
 import { within } from '../chaos/within.js'
 import { linesOf, type Arrivals } from '../helpers/arrivals.js'
@@ -24,8 +24,9 @@ export class Nginx {
     this.port = port
     this.#folder = folder
     configure(folder, port, [])
-    this.#process = spawn('nginx', ['-p', folder, '-c', 'nginx.conf'], {
-      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }, // Where Debian has it, only root looks.
+    this.#process = spawn('nginx', ['-p', folder, '-c', 'nginx.conf', '-e', 'stderr'], {
+      // Where Debian has it, only root looks; where ensure-tools.js unpacks it, nobody.
+      env: { ...process.env, PATH: [process.env.PATH, '/usr/sbin', resolve('node_modules/.cache/tools/usr/sbin')].join(delimiter) },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     this.#lines = linesOf(this.#process.stderr!)

@@ -24,13 +24,13 @@ export interface Values {
   }
 }
 
-/** What is to be rehearsed: maxSurge is 1 and maxUnavailable 0. */
+/** What is to be rehearsed, with maxSurge 1 and maxUnavailable 0: what the chart says by default (test/helm.test.ts). */
 export const chart: Values = {
   replicas: 2,
   minReadySeconds: 5,
   preStopSeconds: 5,
-  startupProbe: { path: '/healthz', periodMs: 1_000, timeoutMs: 1_000, failureThreshold: 30 },
-  readinessProbe: { path: '/readyz', periodMs: 2_000, timeoutMs: 1_000, failureThreshold: 2 },
+  startupProbe: { path: '/healthz', periodMs: 1_000, timeoutMs: 2_000, failureThreshold: 60 },
+  readinessProbe: { path: '/readyz', periodMs: 2_000, timeoutMs: 2_000, failureThreshold: 2 },
   livenessProbe: { path: '/healthz', periodMs: 10_000, timeoutMs: 5_000, failureThreshold: 3 },
   propagationMs: 2_000,
   env: { HEARTBEAT_MS: '15000', DRAIN_DELAY_MS: '5000', DRAIN_WINDOW_MS: '20000' },
