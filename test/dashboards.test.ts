@@ -187,6 +187,7 @@ t.test('the runbook has a section for each alert, that can be followed and paste
     t.equal(section.split('```').length, 3, `${alert}: one block`)
     t.match(section, `amtool silence add alertname=${alert} `)
   }
+  for (const [, command] of runbook.matchAll(/^kubectl .* (logs -l .*)$/gm)) t.match(command, / --tail=/, 'logs of a selector are ten lines of each pod otherwise')
   for (const [name, text] of [['its beginning', intro!] as const, ...sections.map((section, i) => [rules[i]!.alert, section] as const)]) await pastes(t, name, text)
 })
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { Environment, loadConfig } from '../src/config.js'
-import { LEAST, conform, find, lint, objectsOf, render, skip, skipSchemas, type Labels, type Values } from './helpers/helm.js'
+import { LEAST, conform, environmentOf, find, lint, objectsOf, render, skip, skipSchemas, type Labels, type Values } from './helpers/helm.js'
 import { NODE } from './helpers/node.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service } from './helpers/service.js'
@@ -61,12 +61,13 @@ const switches: Record<string, { values: Values, more?: string[], fewer?: string
   'an HTTPRoute without timeouts': { values: { httpRoute: { ...gateway.httpRoute, timeouts: null } }, more: ['HTTPRoute'] },
   'an Ingress for any host': { values: { ingress: { enabled: true } }, more: ['Ingress'] },
   'an HPA by CPU': { values: { autoscaling: { enabled: true } }, more: ['HorizontalPodAutoscaler'] },
-  'an HPA by connections': { values: { autoscaling: { enabled: true, targetCPUUtilizationPercentage: null, targetConnectionsPerPod: 8_000 } }, more: ['HorizontalPodAutoscaler'] },
+  'an HPA by connections': { values: { autoscaling: { enabled: true, targetCPUUtilizationPercentage: 0, targetConnectionsPerPod: 8_000 } }, more: ['HorizontalPodAutoscaler'] },
   'a NetworkPolicy': { values: { networkPolicy: { enabled: true } }, more: ['NetworkPolicy'] },
   'a ServiceMonitor': { values: { metrics: { serviceMonitor: { enabled: true } } }, more: ['ServiceMonitor'] },
   alerts: { values: { metrics: { prometheusRule: { enabled: true } } }, more: ['PrometheusRule'] },
   'a dashboard': { values: { metrics: { dashboard: { enabled: true } } }, more: ['ConfigMap'] },
   'no annotations, no spread, no sleep': { values: { metrics: { annotations: false }, topologySpreadConstraints: [], rollout: { preStopSleepSeconds: 0 } } },
+  'of an umbrella': { values: { enabled: true, global: { x: 1 } } },
   'long names': { values: { fullnameOverride: 'x'.repeat(70), nameOverride: 'y'.repeat(70) } },
 }
 
@@ -130,6 +131,13 @@ t.test('wrong values are refused, with their names', { skip }, async (t) => {
     [{ httpRoute: { enabled: true } }, /httpRoute\.parentRefs/],
     [{ autoscaling: { enabled: true, targetCPUUtilizationPercentage: null } }, /targetCPUUtilizationPercentage or/],
     [{ autoscaling: { enabled: true, minReplicas: 11 } }, /minReplicas is more/],
+    [{ autoscaling: { enabled: true }, resources: { requests: null } }, /there is none/],
+    [{ extraEnv: [{ name: 'DRAIN_WINDOW_MS', value: '600000' }] }, /extraEnv has DRAIN_WINDOW_MS/],
+    [{ extraEnv: [{ name: 'NODE_ENV', value: 'test' }] }, /extraEnv has NODE_ENV/],
+    [{ config: { TRUST_PROXY: 'proxy' } }, /TRUST_PROXY/],
+    [{ redis: { url: 'redis://r/db0' } }, /redis\.url/],
+    [{ fullnameOverride: 'My Name!' }, /fullnameOverride/],
+    [{ test: null }, /test/],
   ]
   await Promise.all(wrong.map(async ([values, says]) => t.rejects(render(merge(LEAST, values)), { message: says }, JSON.stringify(values))))
 })
@@ -146,7 +154,7 @@ t.test('a pod has as long to end as it is told to take', { skip }, async (t) => 
 
 t.test('a rolling update goes as it is rehearsed', { skip }, async (t) => {
   const { replicas, minReadySeconds, strategy, template: { spec } } = find(await objects({}), 'Deployment').spec
-  const [{ lifecycle, startupProbe, readinessProbe, livenessProbe, ports }] = spec.containers
+  const [{ lifecycle, startupProbe, readinessProbe, livenessProbe }] = spec.containers
   const rehearsed = (probe: 'startupProbe' | 'readinessProbe' | 'livenessProbe') => {
     const { path, periodMs, timeoutMs, failureThreshold } = chart[probe]
     return { httpGet: { path, port: 'ops' }, periodSeconds: periodMs / 1_000, timeoutSeconds: timeoutMs / 1_000, failureThreshold }
@@ -161,40 +169,102 @@ t.test('a rolling update goes as it is rehearsed', { skip }, async (t) => {
     grace: graceSeconds(chart),
     strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
   })
-  t.strictSame(ports.map(({ name, containerPort }) => [name, containerPort]), [['http', 3001], ['ops', 9090]])
   t.match(find(await objects({}), 'ConfigMap').data, chart.env)
 })
 
-t.test('what belongs together finds itself', { skip }, async (t) => {
+t.test('all that is named is there', { skip }, async (t) => {
   const all = await objects(everything)
-  const pod = find(all, 'Deployment').spec.template
+  const named = (kind: string, name: string) => all.some((object) => object.kind === kind && object.metadata.name === name)
+  const deployment = find(all, 'Deployment')
+  const pod = deployment.spec.template
   const test = find(all, 'Pod')
+  const [container] = pod.spec.containers
   const [service, ops] = [find(all, 'Service', 'fanout'), find(all, 'Service', '-ops')]
-  const selectors = [
-    find(all, 'Deployment').spec.selector.matchLabels,
-    service.spec.selector,
-    ops.spec.selector,
-    find(all, 'PodDisruptionBudget').spec.selector.matchLabels,
-    ...pod.spec.topologySpreadConstraints.map(({ labelSelector }) => labelSelector.matchLabels),
-  ]
-  for (const selector of selectors) {
-    t.ok(selects(selector, pod.metadata.labels))
-    t.notOk(selects(selector, test.metadata.labels), 'and not the pod of helm test')
-  }
-  const { podSelector } = find(all, 'NetworkPolicy').spec
-  t.ok(selects(podSelector.matchLabels, pod.metadata.labels) && selects(podSelector.matchLabels, test.metadata.labels))
-  const monitored = find(all, 'ServiceMonitor').spec.selector.matchLabels
-  t.strictSame([selects(monitored, ops.metadata.labels), selects(monitored, service.metadata.labels)], [true, false])
-  t.strictSame(service.spec.ports.map(({ targetPort }) => targetPort), ['http'], 'health and metrics are not public')
-  t.strictSame(find(all, 'NetworkPolicy').spec.egress.map(({ ports }) => ports.map(({ port }) => port)), [[53, 53], [6379], ['http', 'ops'], [8443], [4317]])
-  for (const rule of find(all, 'HTTPRoute').spec.rules) t.match(rule.matches, [{ path: { value: /^\/api\/realtime(\/events)?$/ } }])
-  for (const rule of find(all, 'Ingress').spec.rules) t.match(rule.http.paths, [{ path: '/api/realtime' }])
-  t.equal(find(all, 'Deployment').spec.replicas, undefined, 'an HPA says how many')
 
-  const { metadata } = find(await objects({ config: { RETRY_MS: 1 } }), 'Deployment').spec.template
-  const before = find(await objects({}), 'Deployment').spec.template.metadata
-  t.not(metadata.annotations['checksum/config'], before.annotations['checksum/config'], 'a changed environment is a new pod')
-  t.match(before.annotations, { 'prometheus.io/port': '9090' })
+  t.test('by labels', async (t) => {
+    const spread = pod.spec.topologySpreadConstraints
+    const selectors = [deployment.spec.selector.matchLabels, service.spec.selector, ops.spec.selector, find(all, 'PodDisruptionBudget').spec.selector.matchLabels, ...spread.map(({ labelSelector }) => labelSelector.matchLabels)]
+    t.equal(selectors.length, 6)
+    for (const selector of selectors) {
+      t.ok(selects(selector, pod.metadata.labels))
+      t.notOk(selects(selector, test.metadata.labels), 'and not the pod of helm test')
+    }
+    for (const { matchLabelKeys } of spread) t.strictSame(matchLabelKeys, ['pod-template-hash'])
+    const { podSelector: { matchLabels } } = find(all, 'NetworkPolicy').spec
+    t.ok(selects(matchLabels, pod.metadata.labels) && selects(matchLabels, test.metadata.labels))
+    const { selector, namespaceSelector, endpoints } = find(all, 'ServiceMonitor').spec
+    t.strictSame([selects(selector.matchLabels, ops.metadata.labels), selects(selector.matchLabels, service.metadata.labels)], [true, false])
+    t.strictSame(namespaceSelector.matchNames, ['apart'])
+    t.match(endpoints, [{ port: ops.spec.ports[0]!.name, path: '/metrics' }])
+  })
+
+  t.test('by names', async (t) => {
+    t.ok(named('ServiceAccount', pod.spec.serviceAccountName!))
+    const { kind, name } = find(all, 'HorizontalPodAutoscaler').spec.scaleTargetRef
+    t.ok(named(kind, name))
+    for (const { backendRefs } of find(all, 'HTTPRoute').spec.rules) t.strictSame(backendRefs, [{ name: service.metadata.name, port: service.spec.ports[0]!.port }])
+    for (const { http: { paths } } of find(all, 'Ingress').spec.rules) t.strictSame(paths.map(({ path, backend }) => [path, backend]), [['/api/realtime', { service: { name: service.metadata.name, port: { name: service.spec.ports[0]!.name } } }]])
+    for (const each of [container, test.spec.containers[0]]) {
+      t.strictSame(each.envFrom.slice(0, 3).map(({ configMapRef, secretRef }) => configMapRef?.name ?? secretRef?.name), ['release-realtime-fanout', 'mine', 'release-realtime-fanout-env'])
+      t.ok(named('ConfigMap', each.envFrom[0]!.configMapRef!.name) && named('Secret', each.envFrom[2]!.secretRef!.name))
+      t.match(each.env, [{ name: 'NODE_EXTRA_CA_CERTS' }].slice(each === container ? 0 : 1), 'what is added comes along')
+    }
+    t.strictSame(test.spec.containers[0].envFrom[3], { secretRef: { name: 'token' } })
+    t.equal(environmentOf(test.spec.containers[0], all).SERVICE_URL, `http://${service.metadata.name}:${service.spec.ports[0]!.port}`)
+  })
+
+  t.test('by ports', async (t) => {
+    t.strictSame(container.ports.map(({ name, containerPort }) => [name, containerPort]), [['http', 3001], ['ops', 9090]])
+    t.match([service.spec.ports, ops.spec.ports], [[{ port: 80, targetPort: 'http' }], [{ port: 9090, targetPort: 'ops' }]], 'health and metrics are not public')
+    t.equal(service.spec.ports.length, 1)
+    t.equal(ops.spec.publishNotReadyAddresses, true, 'who is not ready is asked, too')
+  })
+})
+
+t.test('what a pod may, and who may reach it', { skip }, async (t) => {
+  const all = await objects(everything)
+  const { spec, metadata } = find(all, 'Deployment').spec.template
+  for (const { securityContext, containers: [{ securityContext: own }] } of [spec, find(all, 'Pod').spec]) {
+    t.strictSame(securityContext, { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, seccompProfile: { type: 'RuntimeDefault' }, sysctls: [{ name: 'net.ipv4.tcp_retries2', value: '8' }] })
+    t.strictSame(own, { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } })
+  }
+  t.equal(spec.containers[0].image, `realtime-fanout@sha256:${'0'.repeat(64)}`)
+  t.strictSame(spec.containers[0].resources, { requests: { cpu: '500m', memory: '256Mi' }, limits: { memory: '768Mi' } })
+  t.strictSame(metadata.labels, { 'app.kubernetes.io/name': 'realtime-fanout', 'app.kubernetes.io/instance': 'release', 'app.kubernetes.io/component': 'server', c: 'd' }, 'and no version, which would replace pods for nothing')
+  t.notOk('prometheus.io/scrape' in metadata.annotations, 'what a ServiceMonitor sees is not scraped twice')
+  t.equal(metadata.annotations.a, 'b')
+
+  const { ingress, egress } = find(all, 'NetworkPolicy').spec
+  t.match(ingress, [{ ports: [{ port: 'http' }], from: [{ podSelector: {} }, { ipBlock: { cidr: '10.0.0.0/8' } }] }, { ports: [{ port: 'ops' }], from: [{ namespaceSelector: {} }] }])
+  t.strictSame(egress.map(({ ports }) => ports.map(({ port }) => port)), [[53, 53], [6380], ['http', 'ops'], [8443], [4317]])
+  t.strictSame(egress[1]!.to, [{ podSelector: {} }])
+  const plain = find(await objects({ redis: { url: 'redis://r' }, secrets: { JWT_SECRET: '' }, config: { JWT_JWKS_URL: 'https://10.0.0.5/keys' }, networkPolicy: { enabled: true } }), 'NetworkPolicy').spec
+  t.strictSame(plain.egress.map(({ ports }) => ports.map(({ port }) => port)), [[53, 53], [6379], ['http', 'ops'], [443]])
+  t.strictSame(plain.ingress.map(({ from }) => from), [undefined, [{ podSelector: {} }]])
+})
+
+t.test('routes know no timeouts, and pods are as many as an HPA says', { skip }, async (t) => {
+  const all = await objects(everything)
+  t.match(find(all, 'HTTPRoute').spec.rules, [
+    { matches: [{ path: { type: 'Exact', value: '/api/realtime/events' } }], timeouts: { request: '0s', backendRequest: '0s' } },
+    { matches: [{ path: { type: 'PathPrefix', value: '/api/realtime' } }] },
+  ])
+  for (const timeouts of [null, { request: '', backendRequest: '' }]) {
+    t.equal(find(await objects({ httpRoute: { ...gateway.httpRoute, timeouts } }), 'HTTPRoute').spec.rules[0]!.timeouts, undefined)
+  }
+  t.equal(find(all, 'Deployment').spec.replicas, undefined)
+  t.strictSame(find(all, 'HorizontalPodAutoscaler').spec.metrics, [
+    { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 70 } } },
+    { type: 'Pods', pods: { metric: { name: 'realtime_connections' }, target: { type: 'AverageValue', averageValue: '8000' } } },
+  ])
+})
+
+t.test('a changed environment is a new pod', { skip }, async (t) => {
+  const annotations = async (values: Values) => find(await objects(values), 'Deployment').spec.template.metadata.annotations
+  const before = await annotations({})
+  t.not((await annotations({ config: { RETRY_MS: 1 } }))['checksum/config'], before['checksum/config'])
+  t.not((await annotations({ secrets: { PUBLISH_KEY: 'k'.repeat(32) } }))['checksum/secrets'], before['checksum/secrets'])
+  t.match(before, { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '9090', 'prometheus.io/path': '/metrics' })
 })
 
 t.test('the alerts and the dashboard come as they are', { skip }, async (t) => {
@@ -207,7 +277,8 @@ t.test('the alerts and the dashboard come as they are', { skip }, async (t) => {
 t.test('the service takes what the chart gives it', { skip }, async (t) => {
   const given = async (values: Values) => {
     const all = await objects(values)
-    return loadConfig({ NODE_ENV: 'production', ...find(all, 'ConfigMap', 'fanout').data, ...find(all, 'Secret').stringData })
+    const { NODE_EXTRA_CA_CERTS: _, ...env } = environmentOf(find(all, 'Deployment').spec.template.spec.containers[0], all)
+    return loadConfig({ NODE_ENV: 'production', ...env })
   }
   const byDefault = loadConfig({ NODE_ENV: 'production', REDIS_URL: 'redis://redis:6379', AUTH_MODE: 'jwt', JWT_SECRET: 's'.repeat(32), OPS_PORT: '9090' })
   t.strictSame(await given({}), byDefault)
@@ -219,8 +290,8 @@ t.test('the schema of values takes what config.ts takes', async (t) => {
   interface Schema { readonly properties: Record<string, Schema>, readonly anyOf?: Schema[], readonly [keyword: string]: unknown }
   const { properties } = JSON.parse(await readFile('helm/values.schema.json', 'utf8')) as Schema
   const known: Record<string, Schema> = { ...properties.config!.properties, ...properties.secrets!.properties, REDIS_URL: properties.redis!.properties.url! }
-  // Of the chart: ports that probes and Services can name, modes that production takes, and a number of proxies without quotes.
-  const own = new Set(['PORT', 'OPS_PORT', 'AUTH_MODE', 'JWT_JWKS_URL', 'JWT_SECRET', 'TRUST_PROXY'])
+  // Of the chart: ports that probes and Services can name, what production takes, what config.ts looks at more closely, and a number of proxies without quotes.
+  const own = new Set(['PORT', 'OPS_PORT', 'AUTH_MODE', 'REDIS_URL', 'JWT_JWKS_URL', 'JWT_SECRET', 'TRUST_PROXY'])
   for (const [name, { type, minimum, maximum, pattern, enum: values }] of Object.entries(Environment.properties as unknown as Record<string, Schema>)) {
     if (name === 'NODE_ENV' || own.has(name)) continue
     const schema = known[name]?.anyOf?.[1] ?? known[name]
@@ -241,12 +312,12 @@ t.test("the chart's README has the table of values (UPDATE_VALUES_TABLE=1 writes
 t.test('helm test opens a stream, publishes, and sees the event', { skip }, async (t) => {
   const redis = await TestRedis.start(t)
   const all = await objects({ redis: { url: redis.url }, config: { JWT_ISSUER: 'issuer', JWT_AUDIENCE: 'realtime', CHANNEL_PREFIX: 'shops' } })
-  const env = { ...find(all, 'ConfigMap').data, ...find(all, 'Secret').stringData }
+  const [container] = find(all, 'Pod').spec.containers
+  const env = environmentOf(container, all)
   const service = await Service.start(t, { NODE_ENV: 'production', ...env, HOST: '127.0.0.1', PORT: '0', OPS_PORT: '0', DRAIN_DELAY_MS: '0', DRAIN_WINDOW_MS: '0' })
   await service.log.first(({ msg }) => msg.includes('subscribed'))
-  const [container] = find(all, 'Pod').spec.containers
   const [node, ...before] = NODE
-  const attempt = async (more: Record<string, string>) => run(node, [...before, ...container.command.slice(1), ...container.args], { env: { ...process.env, ...env, SERVICE_URL: service.url, ...more } })
+  const attempt = async (more: Record<string, string>) => run(node, [...before, ...container.command!.slice(1), ...container.args], { env: { ...process.env, ...env, SERVICE_URL: service.url, ...more } })
     .then(({ stdout }) => ({ code: 0, said: stdout }), (error: unknown) => ({ code: (error as { code: number }).code, said: (error as { stderr: string }).stderr }))
   t.strictSame(await attempt({}), { code: 0, said: 'connected as helm-test\npublished through Redis, and seen\n' })
   t.match(await attempt({ TOKEN: 'no token' }), { code: 1, said: /^the stream was refused with 401/ })

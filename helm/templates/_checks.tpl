@@ -23,11 +23,19 @@
 {{- fail "config.AUTH_MODE is shopify: set secrets.SHOPIFY_API_SECRET, or have it in the Secret that existingSecret names" -}}
 {{- end -}}
 {{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if or (hasKey $config .name) (has .name (list "NODE_ENV")) -}}
+{{- fail (printf "extraEnv has %s: set it by config, so that probes, ports and the time to end go by it" .name) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled: name the Gateway by httpRoute.parentRefs" -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (not (or .Values.autoscaling.targetCPUUtilizationPercentage .Values.autoscaling.targetConnectionsPerPod)) -}}
 {{- fail "autoscaling.enabled: set targetCPUUtilizationPercentage or targetConnectionsPerPod" -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled .Values.autoscaling.targetCPUUtilizationPercentage (not ((.Values.resources.requests).cpu)) -}}
+{{- fail "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu, and there is none" -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int64 .Values.autoscaling.minReplicas) (int64 .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}

@@ -14,25 +14,30 @@
 
 {{- define "realtime-fanout.secrets" -}}
 {{- with .Values.redis.url }}
-REDIS_URL: {{ . | quote }}
+REDIS_URL: {{ . | b64enc }}
 {{- end -}}
 {{- range $name, $value := .Values.secrets -}}
 {{- with $value }}
-{{ $name }}: {{ . | quote }}
+{{ $name }}: {{ . | b64enc }}
 {{- end -}}
 {{- end -}}
+{{- end }}
+
+{{/* Not that of the release: it may be what a Secret of yours is called. */}}
+{{- define "realtime-fanout.secretName" -}}
+{{ include "realtime-fanout.fullname" . }}-env
 {{- end }}
 
 {{/* Where the environment comes from: later ones win. */}}
 {{- define "realtime-fanout.envFrom" -}}
 - configMapRef:
-    name: {{ include "realtime-fanout.fullname" . }}
+    name: {{ include "realtime-fanout.fullname" . | quote }}
 {{- with .Values.existingSecret }}
 - secretRef:
-    name: {{ . }}
+    name: {{ . | quote }}
 {{- end }}
 {{- if include "realtime-fanout.secrets" . }}
 - secretRef:
-    name: {{ include "realtime-fanout.fullname" . }}
+    name: {{ include "realtime-fanout.secretName" . | quote }}
 {{- end }}
 {{- end }}

@@ -19,8 +19,8 @@
 {{- end }}
 
 {{- define "realtime-fanout.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "realtime-fanout.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "realtime-fanout.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "realtime-fanout.labels" -}}
@@ -42,6 +42,11 @@ app.kubernetes.io/component: server
 {{- else -}}
 {{ default "default" .Values.serviceAccount.name }}
 {{- end -}}
+{{- end }}
+
+{{/* The port in a URL, or else a default: (list url default). An address that ends in digits has none. */}}
+{{- define "realtime-fanout.urlPort" -}}
+{{- regexFind ":[0-9]+$" (urlParse (first .)).host | trimPrefix ":" | default (last . | toString) -}}
 {{- end }}
 
 {{- define "realtime-fanout.image" -}}

@@ -12,30 +12,42 @@ export type Labels = Record<string, string>
 interface Selector { readonly matchLabels: Labels }
 interface Metadata { readonly name: string, readonly labels: Labels, readonly annotations: Labels }
 interface Probe { readonly httpGet: { readonly path: string, readonly port: string }, readonly periodSeconds: number, readonly timeoutSeconds: number, readonly failureThreshold: number }
-interface PodSpec {
-  readonly terminationGracePeriodSeconds: number
-  readonly containers: readonly [{
-    readonly command: readonly string[]
-    readonly args: readonly string[]
-    readonly lifecycle?: unknown
-    readonly startupProbe: Probe
-    readonly readinessProbe: Probe
-    readonly livenessProbe: Probe
-    readonly ports: ReadonlyArray<{ readonly name: string, readonly containerPort: number }>
-  }]
-  readonly topologySpreadConstraints: ReadonlyArray<{ readonly labelSelector: Selector }>
+interface Named { readonly name: string }
+interface Container {
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly args: readonly string[]
+  readonly lifecycle?: unknown
+  readonly securityContext: unknown
+  readonly resources: unknown
+  readonly startupProbe: Probe
+  readonly readinessProbe: Probe
+  readonly livenessProbe: Probe
+  readonly ports: ReadonlyArray<{ readonly name: string, readonly containerPort: number }>
+  readonly envFrom: ReadonlyArray<{ readonly configMapRef?: Named, readonly secretRef?: Named }>
+  readonly env?: ReadonlyArray<{ readonly name: string, readonly value: string }>
 }
+interface PodSpec {
+  readonly serviceAccountName?: string
+  readonly terminationGracePeriodSeconds: number
+  readonly securityContext: unknown
+  readonly containers: readonly [Container]
+  readonly topologySpreadConstraints: ReadonlyArray<{ readonly labelSelector: Selector, readonly matchLabelKeys: readonly string[] }>
+}
+interface Peers { readonly ports: ReadonlyArray<{ readonly port: number | string }>, readonly from?: readonly unknown[], readonly to?: readonly unknown[] }
 
 /** Of the specs of each kind, what tests look at; kubeconform knows all of it. */
 export interface Specs {
-  Deployment: { readonly replicas?: number, readonly minReadySeconds: number, readonly strategy: unknown, readonly selector: Selector, readonly template: { readonly metadata: Metadata, readonly spec: PodSpec } }
+  Deployment: { readonly replicas?: number, readonly minReadySeconds: number, readonly progressDeadlineSeconds: number, readonly strategy: unknown, readonly selector: Selector, readonly template: { readonly metadata: Metadata, readonly spec: PodSpec } }
   Pod: PodSpec
-  Service: { readonly selector: Labels, readonly ports: ReadonlyArray<{ readonly targetPort: string }> }
+  Service: { readonly selector: Labels, readonly publishNotReadyAddresses?: boolean, readonly ports: ReadonlyArray<{ readonly name: string, readonly port: number, readonly targetPort: string }> }
+  ServiceAccount: undefined
   PodDisruptionBudget: { readonly selector: Selector }
-  ServiceMonitor: { readonly selector: Selector }
-  NetworkPolicy: { readonly podSelector: Selector, readonly egress: ReadonlyArray<{ readonly ports: ReadonlyArray<{ readonly port: unknown }> }> }
-  HTTPRoute: { readonly rules: ReadonlyArray<{ readonly matches: unknown }> }
-  Ingress: { readonly rules: ReadonlyArray<{ readonly http: { readonly paths: unknown } }> }
+  HorizontalPodAutoscaler: { readonly scaleTargetRef: Named & { readonly kind: string }, readonly metrics: unknown }
+  ServiceMonitor: { readonly selector: Selector, readonly namespaceSelector: { readonly matchNames: readonly string[] }, readonly endpoints: ReadonlyArray<{ readonly port: string, readonly path: string }> }
+  NetworkPolicy: { readonly podSelector: Selector, readonly ingress: readonly Peers[], readonly egress: readonly Peers[] }
+  HTTPRoute: { readonly rules: ReadonlyArray<{ readonly matches: unknown, readonly timeouts?: unknown, readonly backendRefs: ReadonlyArray<Named & { readonly port: number }> }> }
+  Ingress: { readonly rules: ReadonlyArray<{ readonly http: { readonly paths: ReadonlyArray<{ readonly path: string, readonly backend: { readonly service: Named & { readonly port: Named } } }> } }> }
   PrometheusRule: unknown
   ConfigMap: undefined
   Secret: undefined
@@ -46,7 +58,6 @@ export interface KubernetesObject<Kind extends keyof Specs = keyof Specs> {
   readonly metadata: Metadata
   readonly spec: Specs[Kind]
   readonly data: Labels
-  readonly stringData: Labels
 }
 
 export type Values = Record<string, unknown>
@@ -83,6 +94,16 @@ export async function lint (values: Values | string): Promise<string> {
 
 export function objectsOf (rendered: string): KubernetesObject[] {
   return parseAllDocuments(rendered).map((document) => document.toJS() as KubernetesObject | null).filter((object) => object !== null)
+}
+
+/** What a container finds in its environment, as far as these objects have it: later ones win, and `env` over all. */
+export function environmentOf ({ envFrom, env = [] }: Container, objects: readonly KubernetesObject[]): Labels {
+  const sources = envFrom.map(({ configMapRef, secretRef }) => {
+    const plain = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === configMapRef?.name)?.data ?? {}
+    const secret = objects.find(({ kind, metadata }) => kind === 'Secret' && metadata.name === secretRef?.name)?.data ?? {}
+    return { ...plain, ...Object.fromEntries(Object.entries(secret).map(([name, value]) => [name, Buffer.from(value, 'base64').toString()])) }
+  })
+  return Object.assign({}, ...sources, Object.fromEntries(env.map(({ name, value }) => [name, value]))) as Labels
 }
 
 /** The first of a kind whose name ends so. */
