@@ -37,6 +37,8 @@ t.test('one that breaks a rule is found out', async (t) => {
     ['ci --omit=dev', 'ci', 'the packages are not those of production only'],
     ['--from=dependencies /app', '--from=build /app', 'the packages are not those of production only'],
     ['--from=build', '--from=other', 'other is no stage'],
+    ['RUN npm run build', 'RUN true', 'dist is not built'],
+    [/node:24-bookworm-slim AS build/, 'node:16-buster-slim AS build', 'node:16-buster-slim is older than package.json allows'],
     ['ENV NODE', 'RUN apt-get install -y curl\nENV NODE', 'the final stage runs something'],
     ['--chmod=644', '--chown=65532', 'files of the final stage belong to somebody else than root'],
     [/^USER .*$/m, '', 'the user is root, or no number'],

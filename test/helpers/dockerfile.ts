@@ -69,6 +69,8 @@ export function stagesOf (dockerfile: string): Stage[] {
 }
 
 const LABELS = ['title', 'description', 'licenses', 'version', 'revision'].map((name) => `org.opencontainers.image.${name}`)
+/** The major version. */
+const OLDEST_NODE = 20
 const SECRET = /secret|token|password|passwd|credential|auth|private|key|REDIS_URL/i
 
 /** Which rules of this project a Dockerfile breaks; `ignores` is what its .dockerignore says of a path. */
@@ -86,13 +88,16 @@ export function faultsOf (dockerfile: string, ignores: (path: string) => boolean
   want(final.properties('ENV').get('NODE_ENV') === 'production', 'NODE_ENV is not production')
   const labels = final.properties('LABEL')
   for (const label of LABELS) want((labels.get(label) ?? '') !== '', `there is no label ${label}`)
-  const packages = final.all('COPY').find(({ text }) => /\bnode_modules\b/.test(text))?.flags.get('from')
-  const install = stages.find(({ name }) => name === packages)?.all('RUN').map(({ text }) => text) ?? []
-  want(packages !== undefined && install.length === 1 && /^npm ci --omit=dev\b/.test(install[0]!), 'the packages are not those of production only')
+  /** What is run in the stage that such a path of the final one comes from. */
+  const madeBy = (path: RegExp) => stages.find(({ name }) => name === (final.all('COPY').find(({ text }) => path.test(text))?.flags.get('from') ?? ''))?.all('RUN').map(({ text }) => text) ?? []
+  const install = madeBy(/\bnode_modules\b/)
+  want(install.length === 1 && /^npm ci --omit=dev\b/.test(install[0]!), 'the packages are not those of production only')
+  want(/^npm run build\b/.test(madeBy(/\bdist\b/).at(-1) ?? ''), 'dist is not built')
   return faults
 }
 
 function faultsOfBase ({ base }: Stage): string[] {
+  if (Number(/^node:(\d+)/.exec(base)?.[1] ?? OLDEST_NODE) < OLDEST_NODE) return [`${base} is older than package.json allows`]
   return /:(?!latest$)[\w.-]+(@sha256:[0-9a-f]{64})?$/.test(base) ? [] : [`${base} has no tag that says what it is`]
 }
 
