@@ -2,9 +2,9 @@ import cors from '@fastify/cors'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify'
 import type { Logger } from 'pino'
 import { jwtStrategy } from './auth/jwt.js'
+import { Keys } from './auth/keys.js'
 import { openStrategy } from './auth/open.js'
 import { Origins } from './auth/origins.js'
-import { PublishKeys } from './auth/publish-keys.js'
 import { shopifyStrategy } from './auth/shopify.js'
 import type { Strategy } from './auth/strategy.js'
 import { Tickets, byTicketOr } from './auth/ticket.js'
@@ -99,7 +99,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
       await unstreamed.register(ticketRoute, { strategy, tickets, attemptsPerMinute })
       await unstreamed.register(publishRoute, {
         broker,
-        keys: new PublishKeys(config.PUBLISH_KEY),
+        keys: new Keys(config.PUBLISH_KEY),
         openWithoutKeys: development,
         channelPrefix: config.CHANNEL_PREFIX,
         maxMessageBytes: config.MAX_MESSAGE_BYTES,

@@ -6,8 +6,11 @@ import { isIP } from 'node:net'
 const whole = (minimum: number, maximum: number, byDefault: number, takes: string) =>
   Type.Integer({ minimum, maximum, default: byDefault, description: takes })
 
-const oneOf = <T extends string>(values: readonly [T, ...T[]], byDefault: T) =>
-  Type.Unsafe<T>({ type: 'string', enum: values, default: byDefault, description: `one of ${values.join(', ')}` })
+const oneOf = <T extends string>(values: readonly [T, ...T[]], byDefault?: T) =>
+  Type.Unsafe<T>({ type: 'string', enum: values, ...(byDefault !== undefined && { default: byDefault }), description: `one of ${values.join(', ')}` })
+
+const keys = () =>
+  Type.String({ pattern: '^[^\\s,]{32,}(,[^\\s,]{32,})*$', description: 'keys of at least 32 characters without white space, separated by commas' })
 
 /**
  * Every variable the service knows. `description` says what a variable takes and is shown when a value is refused.
@@ -31,8 +34,10 @@ export const Environment = Type.Object({
   SHOPIFY_API_KEY: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', description: "an app's client id" })),
   SHOPIFY_API_SECRET: Type.Optional(Type.String({ pattern: '^\\S{16,256}$', description: "an app's client secret" })),
   TICKET_TTL_S: whole(1, 3_600, 30, 'seconds, 1–3600'),
-  PUBLISH_KEY: Type.Optional(Type.String({ pattern: '^[^\\s,]{32,}(,[^\\s,]{32,})*$', description: 'keys of at least 32 characters without white space, separated by commas' })),
+  PUBLISH_KEY: Type.Optional(keys()),
   PUBLISH_RATE_PER_SECOND: whole(0, 1_000_000, 1_000, 'requests, 0–1000000 (0: any number)'),
+  DASHBOARD: Type.Optional(oneOf(['on', 'off'])),
+  OPS_KEY: Type.Optional(keys()),
   CONNECT_RATE_PER_MINUTE: whole(0, 1_000_000, 0, 'attempts, 0–1000000 (0: any number)'),
   TRUST_PROXY: Type.Optional(Type.String({ description: 'how many proxies there are (1–9), or their addresses and networks, separated by commas' })),
   CORS_ORIGINS: Type.Optional(Type.String({ pattern: '^https?://[^\\s,/]+(,https?://[^\\s,/]+)*$', description: 'origins separated by commas, such as https://app.example.com (no path, no trailing slash)' })),
@@ -55,11 +60,15 @@ export const Environment = Type.Object({
 type Raw = Static<typeof Environment>
 
 /** The environment, checked: names as in the environment, lists split. Immutable. */
-export interface Config extends Readonly<Omit<Raw, 'CORS_ORIGINS' | 'PUBLISH_KEY' | 'TRUST_PROXY' | 'READY_WARMUP_MS'>> {
+export interface Config extends Readonly<Omit<Raw, 'CORS_ORIGINS' | 'PUBLISH_KEY' | 'DASHBOARD' | 'OPS_KEY' | 'TRUST_PROXY' | 'READY_WARMUP_MS'>> {
   /** Origins that may use the API from a browser, as browsers spell them; none given is an empty list. */
   readonly CORS_ORIGINS: readonly string[]
   /** Keys that may publish over HTTP; more than one while a key is being rotated. */
   readonly PUBLISH_KEY: readonly string[]
+  /** Whether the live page is there. */
+  readonly DASHBOARD: boolean
+  /** Keys that open the live page; none given is an empty list, and it is open. */
+  readonly OPS_KEY: readonly string[]
   /** How many proxies a request has come through, or which addresses are proxies; none given is an empty list. */
   readonly TRUST_PROXY: number | readonly string[]
   /** How long the first subscription must have stood before clients are sent here, in milliseconds. */
@@ -71,7 +80,7 @@ export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
-const SECRETS: ReadonlySet<string> = new Set(['REDIS_URL', 'PUBLISH_KEY', 'JWT_SECRET', 'SHOPIFY_API_SECRET'])
+const SECRETS: ReadonlySet<string> = new Set(['REDIS_URL', 'PUBLISH_KEY', 'OPS_KEY', 'JWT_SECRET', 'SHOPIFY_API_SECRET'])
 
 /**
  * Reads and checks the environment. An empty variable counts as absent.
@@ -83,11 +92,13 @@ export function loadConfig (env: NodeJS.ProcessEnv = processEnvironment()): Conf
   checkEach(raw)
   checkAuth(raw)
   if (raw.NODE_ENV === 'production') checkProduction(raw)
-  const { CORS_ORIGINS, PUBLISH_KEY, TRUST_PROXY, ...rest } = raw
+  const { CORS_ORIGINS, PUBLISH_KEY, DASHBOARD, OPS_KEY, TRUST_PROXY, ...rest } = raw
   return Object.freeze({
     ...rest,
     CORS_ORIGINS: list(CORS_ORIGINS),
     PUBLISH_KEY: list(PUBLISH_KEY),
+    DASHBOARD: (DASHBOARD ?? (raw.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
+    OPS_KEY: list(OPS_KEY),
     TRUST_PROXY: isHops(TRUST_PROXY) ? Number(TRUST_PROXY) : list(TRUST_PROXY),
     READY_WARMUP_MS: raw.READY_WARMUP_MS ?? warmupOf(raw),
   })
@@ -116,10 +127,11 @@ function checkAuth ({ AUTH_MODE, JWT_SECRET, JWT_JWKS_URL, SHOPIFY_API_KEY, SHOP
   }
 }
 
-function checkProduction ({ REDIS_URL, AUTH_MODE, JWT_JWKS_URL }: Raw): void {
+function checkProduction ({ REDIS_URL, AUTH_MODE, JWT_JWKS_URL, DASHBOARD, OPS_KEY, OPS_PORT }: Raw): void {
   if (REDIS_URL === undefined) throw refused('REDIS_URL', undefined, 'in production the address of a Redis: the embedded broker reaches one process only')
   if (AUTH_MODE === 'none') throw refused('AUTH_MODE', AUTH_MODE, 'in production an authenticating mode: with none, anyone could listen to any merchant')
   if (JWT_JWKS_URL?.startsWith('http:') === true) throw refused('JWT_JWKS_URL', JWT_JWKS_URL, 'in production https://…: whoever can change the keys on their way can listen to any merchant')
+  if (DASHBOARD === 'on' && OPS_KEY === undefined && OPS_PORT === undefined) throw refused('DASHBOARD', DASHBOARD, 'in production an OPS_KEY or an OPS_PORT beside it: else anyone who reaches the public port could look')
 }
 
 /** `process.env`, with what a `.env` in the working directory adds to it; what is already set wins. */

@@ -18,6 +18,8 @@ t.test('defaults are those of the documentation', async (t) => {
     TICKET_TTL_S: 30,
     PUBLISH_KEY: [],
     PUBLISH_RATE_PER_SECOND: 1_000,
+    DASHBOARD: true,
+    OPS_KEY: [],
     CONNECT_RATE_PER_MINUTE: 0,
     TRUST_PROXY: [],
     CORS_ORIGINS: [],
@@ -44,6 +46,8 @@ t.test('good values', async (t) => {
     OPS_PORT: '9090',
     REDIS_URL: 'rediss://user:pass@redis.example:6380/2',
     PUBLISH_KEY: `${KEY},${KEY}2`,
+    DASHBOARD: 'off',
+    OPS_KEY: `${KEY},${KEY}3`,
     CORS_ORIGINS: 'https://app.example.com,http://localhost:5173',
     SOMETHING_ELSE: 'is not ours',
   }), {
@@ -51,6 +55,8 @@ t.test('good values', async (t) => {
     OPS_PORT: 9090,
     REDIS_URL: 'rediss://user:pass@redis.example:6380/2',
     PUBLISH_KEY: [KEY, `${KEY}2`],
+    DASHBOARD: false,
+    OPS_KEY: [KEY, `${KEY}3`],
     CORS_ORIGINS: ['https://app.example.com', 'http://localhost:5173'],
   })
   t.throws(() => loadConfig({ PORT: '8080', OPS_PORT: '8080' }), { message: 'OPS_PORT got 8080; it takes another port than PORT' })
@@ -64,7 +70,7 @@ t.test('bad values are refused by one line that names the variable, what it got 
     ['CHANNEL_PREFIX', 'a:b'], ['CHANNEL_PREFIX', 'm*'], ['AUTH_MODE', 'open'], ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'https://a.example/'], ['CORS_ORIGINS', 'a.example'],
     ['HEARTBEAT_MS', '15s'], ['HEARTBEAT_MS', '0'], ['RETRY_MS', '0'], ['MAX_CONNECTIONS', '0'], ['MAX_CONNECTIONS_PER_MERCHANT', 'many'], ['MAX_MESSAGE_BYTES', '64K'],
     ['MAX_BUFFERED_BYTES', '1'], ['MAX_CONNECTION_AGE_S', '0'], ['HISTORY_EVENTS_PER_MERCHANT', '-1'], ['HISTORY_TTL_S', '0'], ['HISTORY_MAX_BYTES', '64M'], ['READY_WARMUP_MS', 'soon'], ['DRAIN_DELAY_MS', '-1'], ['DRAIN_WINDOW_MS', 'x'], ['TICKET_TTL_S', '0'], ['AUTH_COOKIE', 'a b'],
-    ['JWT_JWKS_URL', 'issuer'], ['JWT_JWKS_URL', 'https://['], ['SHOPIFY_API_KEY', 'a b'], ['PUBLISH_RATE_PER_SECOND', '-1'], ['CONNECT_RATE_PER_MINUTE', 'x'],
+    ['JWT_JWKS_URL', 'issuer'], ['JWT_JWKS_URL', 'https://['], ['SHOPIFY_API_KEY', 'a b'], ['PUBLISH_RATE_PER_SECOND', '-1'], ['DASHBOARD', 'yes'], ['CONNECT_RATE_PER_MINUTE', 'x'],
     ['TRUST_PROXY', 'true'], ['TRUST_PROXY', '0'], ['TRUST_PROXY', '10.0.0.0/33'], ['TRUST_PROXY', '0.0.0.0/0'], ['TRUST_PROXY', '::1/129'], ['TRUST_PROXY', '10.0.0.1,'], ['TRUST_PROXY', 'proxy'], ['REDIS_OUTAGE_GRACE_S', '-1'],
   ]
   for (const [name, value] of bad) {
@@ -75,7 +81,7 @@ t.test('bad values are refused by one line that names the variable, what it got 
     'http://hidden', 'hidden:6379', 'redis://', 'redis://user:hidden@h:99999', 'redis://u:hidden@[bad', 'redis://:hidden@', 'redis://u:%zzhidden@h', 'redis://h/hidden',
     'redis://u:hidden@h?enableOfflineQueue=true', 'redis://h#hidden', 'redis://h/0/hidden',
   ]
-  for (const [name, value] of [...badUrls.map((url) => ['REDIS_URL', url] as const), ['PUBLISH_KEY', 'hidden'], ['PUBLISH_KEY', `${KEY},hidden`], ['JWT_SECRET', 'hidden'], ['SHOPIFY_API_SECRET', 'hidden']] as const) {
+  for (const [name, value] of [...badUrls.map((url) => ['REDIS_URL', url] as const), ['PUBLISH_KEY', 'hidden'], ['PUBLISH_KEY', `${KEY},hidden`], ['OPS_KEY', 'hidden'], ['JWT_SECRET', 'hidden'], ['SHOPIFY_API_SECRET', 'hidden']] as const) {
     t.throws(() => loadConfig({ [name]: value }), { message: RegExp(`^${name} got a value that is not shown`) })
     try { loadConfig({ [name]: value }) } catch (error) { t.notMatch(String(error), 'hidden') }
   }
@@ -107,6 +113,12 @@ t.test('production refuses what must not face the public', async (t) => {
   t.match(loadConfig({ ...ready, JWT_SECRET: KEY, READY_WARMUP_MS: '1' }), { READY_WARMUP_MS: 1 })
   t.match(loadConfig({ ...ready, JWT_JWKS_URL: 'https://issuer.example' }), { NODE_ENV: 'production' })
   t.throws(() => loadConfig({ ...ready, JWT_JWKS_URL: 'http://issuer.example' }), { message: /^JWT_JWKS_URL got "http:.*; it takes in production https/ })
+
+  const signed = { ...ready, JWT_SECRET: KEY }
+  t.match(loadConfig(signed), { DASHBOARD: false })
+  t.throws(() => loadConfig({ ...signed, DASHBOARD: 'on' }), { message: /^DASHBOARD got "on"; it takes in production an OPS_KEY or an OPS_PORT[^\n]+$/ })
+  t.match(loadConfig({ ...signed, DASHBOARD: 'on', OPS_KEY: KEY }), { DASHBOARD: true })
+  t.match(loadConfig({ ...signed, DASHBOARD: 'on', OPS_PORT: '9090' }), { DASHBOARD: true })
 })
 
 t.test('the process ends at once, with that line', async (t) => {

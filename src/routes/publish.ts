@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { authorizationOf } from '../auth/credential.js'
-import type { PublishKeys } from '../auth/publish-keys.js'
+import type { Keys } from '../auth/keys.js'
 import { BrokerUnavailable, type Broker, type Publication } from '../broker/broker.js'
 import { BadBatch, BadEvent, BadMerchantId, BadPublishKey, BrokerAway, EventTooLarge, NotFound } from '../errors.js'
 import { channelOf, isMerchantId, publishable, topicLabel } from '../message.js'
@@ -11,7 +11,7 @@ import { quota } from './quota.js'
 
 export interface PublishOptions {
   readonly broker: Broker
-  readonly keys: PublishKeys
+  readonly keys: Keys
   /** Whether anybody may publish while there are no keys: for development. */
   readonly openWithoutKeys: boolean
   readonly channelPrefix: string

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { bearerOf } from './credential.js'
 
-/** The keys that may publish over HTTP. Comparing takes the same time whatever is presented. */
-export class PublishKeys {
+/** Keys of which any one is good. Comparing takes the same time whatever is presented. */
+export class Keys {
   readonly #digests: readonly Buffer[]
 
   constructor (keys: readonly string[]) {
@@ -16,7 +16,11 @@ export class PublishKeys {
   /** Which of the keys, counted from 0, an `Authorization` header holds; -1 for none. */
   indexOf (authorization: string | undefined): number {
     const presented = bearerOf(authorization)
-    if (presented === undefined) return -1
+    return presented === undefined ? -1 : this.indexOfKey(presented)
+  }
+
+  /** Which of the keys, counted from 0, this is; -1 for none. */
+  indexOfKey (presented: string): number {
     const candidate = digest(presented)
     let found = -1
     for (const [i, key] of this.#digests.entries()) if (timingSafeEqual(key, candidate)) found = i
