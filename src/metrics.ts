@@ -17,6 +17,37 @@ export type PublishedVia = 'http'
 /** Values that are read when they are scraped, and cost nothing in between. */
 export type GaugeName = 'ready' | 'connections' | 'connections_limit' | 'merchants_connected' | 'write_buffer_bytes' | 'history_events' | 'history_bytes' | 'redis_connected' | 'redis_subscription_age_seconds'
 
+/** What a histogram has seen: how many values were no greater than each bound, and of all, how many and how much. */
+export interface Distribution {
+  readonly bounds: readonly number[]
+  readonly upTo: readonly number[]
+  readonly count: number
+  readonly sum: number
+}
+
+/** Some of what is counted, over all labels, in plain numbers. Of two of them, the difference is what happened in between. */
+export interface Snapshot {
+  /** Open now. */
+  readonly connections: number
+  /** With an open stream now. */
+  readonly merchants: number
+  readonly messages: number
+  readonly deliveries: number
+  readonly bytes: number
+  /** Streams of clients that came back with a cursor, whatever became of that. */
+  readonly resumes: number
+  readonly gaps: number
+  readonly rejected: number
+  /** Streams cut off because the client did not read. */
+  readonly slow: number
+  /** Messages not passed on. */
+  readonly dropped: number
+  /** From a message's timestamp to its bytes being handed to sockets, in seconds. */
+  readonly latency: Distribution
+  /** From publishing a probe to its coming back, in seconds. */
+  readonly probe: Distribution
+}
+
 /**
  * What the service counts, in its own terms. Labels come from closed sets only, never from clients or publishers.
  * Names, as Prometheus sees them, are in the README; all start with `realtime_`.
@@ -46,6 +77,8 @@ export interface Metrics {
   redisProbed (seconds: number): void
   /** Where the values of gauges come from; those that nobody gives are 0. */
   readGauges (sources: Partial<Record<GaugeName, () => number>>): void
+  /** What has been counted so far. To ask once a second costs next to nothing. */
+  snapshot (): Promise<Snapshot>
   /** The text exposition format, and its content type. */
   expose (): Promise<string>
   readonly contentType: string
@@ -88,23 +121,29 @@ export function prometheusMetrics (): Metrics {
   const topics: readonly TopicLabel[] = [...TOPICS, 'other']
   const opened = counter('connections_opened_total', 'Streams opened')
   const closed = byValue(counter('connections_closed_total', 'Streams closed, by reason', ['reason']), 'reason', CLOSE_REASONS)
-  const rejected = byValue(counter('connections_rejected_total', 'Streams not opened, by reason', ['reason']), 'reason', REJECTION_REASONS)
+  const rejections = counter('connections_rejected_total', 'Streams not opened, by reason', ['reason'])
+  const rejected = byValue(rejections, 'reason', REJECTION_REASONS)
   const duration = histogram('connection_duration_seconds', 'How long streams lasted', DURATIONS)
-  const received = byValue(counter('messages_received_total', 'Well-formed messages from the broker', ['topic']), 'topic', topics)
-  const dropped = byValue(counter('messages_dropped_total', 'Messages not passed on, by reason', ['reason']), 'reason', DROP_REASONS)
+  const messages = counter('messages_received_total', 'Well-formed messages from the broker', ['topic'])
+  const received = byValue(messages, 'topic', topics)
+  const drops = counter('messages_dropped_total', 'Messages not passed on, by reason', ['reason'])
+  const dropped = byValue(drops, 'reason', DROP_REASONS)
   const published = counter('messages_published_total', 'Messages published through this service', ['via', 'topic'])
   const publishedVia: Record<PublishedVia, Record<TopicLabel, Counter.Internal>> = {
     http: byValue(published, 'topic', topics, { via: 'http' }),
   }
-  const delivered = byValue(counter('events_delivered_total', 'Events handed to sockets', ['topic']), 'topic', topics)
+  const deliveries = counter('events_delivered_total', 'Events handed to sockets', ['topic'])
+  const delivered = byValue(deliveries, 'topic', topics)
   const conflated = counter('events_conflated_total', 'Progress events that clients that lagged were not sent, as later ones of the same work followed')
   const bytes = counter('bytes_sent_total', 'Bytes of streams handed to sockets, heartbeats and control events among them')
   const recipients = histogram('fanout_recipients', 'To how many sockets a message was handed at once, where anybody of its merchant listens', RECIPIENTS)
   const latency = histogram('delivery_latency_seconds', "From a message's timestamp to its bytes being handed to sockets", SECONDS)
   const flush = histogram('flush_duration_seconds', 'How long writing all that one turn of the event loop brought took', SECONDS)
   const slow = counter('slow_consumers_total', 'Streams cut off because the client did not read')
-  const resumes = byValue(counter('resumes_total', 'Streams by how they began: where the client had left off (exact, covered, behind: it was ahead of this instance), with a gap, or anew', ['outcome']), 'outcome', RESUME_OUTCOMES)
-  const gaps = byValue(counter('gaps_total', 'Gap events sent, by reason', ['reason']), 'reason', GAP_REASONS)
+  const beginnings = counter('resumes_total', 'Streams by how they began: where the client had left off (exact, covered, behind: it was ahead of this instance), with a gap, or anew', ['outcome'])
+  const resumes = byValue(beginnings, 'outcome', RESUME_OUTCOMES)
+  const gapEvents = counter('gaps_total', 'Gap events sent, by reason', ['reason'])
+  const gaps = byValue(gapEvents, 'reason', GAP_REASONS)
   const reconnects = counter('redis_reconnects_total', 'Subscriptions made again after one was lost')
   const probe = histogram('redis_probe_seconds', 'From publishing a probe to its coming back by the subscription', SECONDS)
 
@@ -139,12 +178,44 @@ export function prometheusMetrics (): Metrics {
     redisReconnected: () => { reconnects.inc() },
     redisProbed: (seconds) => { probe.observe(seconds) },
     readGauges: (added) => { Object.assign(sources, added) },
+    snapshot: async () => ({
+      connections: sources.connections?.() ?? 0,
+      merchants: sources.merchants_connected?.() ?? 0,
+      messages: await totalOf(messages),
+      deliveries: await totalOf(deliveries),
+      bytes: await totalOf(bytes),
+      resumes: await totalOf(beginnings, ({ outcome }) => outcome !== 'fresh'),
+      gaps: await totalOf(gapEvents),
+      rejected: await totalOf(rejections),
+      slow: await totalOf(slow),
+      dropped: await totalOf(drops),
+      latency: await distributionOf(latency),
+      probe: await distributionOf(probe),
+    }),
     expose: () => registry.metrics(),
     contentType: registry.contentType,
   }
 }
 
+async function totalOf<L extends string> (counter: Counter<L>, counts: (labels: Partial<Record<L, string | number>>) => boolean = () => true): Promise<number> {
+  const { values } = await counter.get()
+  return values.reduce((total, { value, labels }) => counts(labels) ? total + value : total, 0)
+}
+
+async function distributionOf (histogram: Histogram): Promise<Distribution> {
+  const { values } = await histogram.get()
+  const named = (suffix: string) => values.filter(({ metricName }) => metricName!.endsWith(suffix))
+  const buckets = named('_bucket').filter(({ labels: { le } }) => le !== '+Inf')
+  return {
+    bounds: buckets.map(({ labels: { le } }) => Number(le)),
+    upTo: buckets.map(({ value }) => value),
+    count: named('_count')[0]!.value,
+    sum: named('_sum')[0]!.value,
+  }
+}
+
 const nothing = () => {}
+const unseen: Distribution = { bounds: [], upTo: [], count: 0, sum: 0 }
 
 /** Counts nothing. */
 export const noMetrics: Metrics = {
@@ -164,6 +235,9 @@ export const noMetrics: Metrics = {
   redisReconnected: nothing,
   redisProbed: nothing,
   readGauges: nothing,
+  snapshot: () => Promise.resolve({
+    connections: 0, merchants: 0, messages: 0, deliveries: 0, bytes: 0, resumes: 0, gaps: 0, rejected: 0, slow: 0, dropped: 0, latency: unseen, probe: unseen,
+  }),
   expose: () => Promise.resolve(''),
   contentType: 'text/plain',
 }

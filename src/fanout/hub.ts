@@ -78,6 +78,8 @@ export class Hub implements ConnectionOwner {
   readonly #history: History
   readonly #turn: Turn
   readonly #catchUp: CatchUp
+  /** Told whose each message is that comes in, while somebody wants to know; called on the hot path. */
+  onMessage: ((merchantId: string) => void) | undefined
   #drained: (() => void) | undefined
   #leaving = false
   #draining = false
@@ -117,6 +119,11 @@ export class Hub implements ConnectionOwner {
     return this.#draining
   }
 
+  /** How many connections each merchant has that has any. */
+  audiences (): Iterable<readonly [merchantId: string, connections: number]> {
+    return this.#registry.audiences()
+  }
+
   /** Takes one message as the broker delivered it. Never throws. */
   receive (channel: string, payload: Buffer): void {
     const message = decode(this.#options.channelPrefix, this.#options.maxMessageBytes, channel, payload)
@@ -127,6 +134,7 @@ export class Hub implements ConnectionOwner {
     this.#metrics.messageReceived(topicLabel(message.topic))
     const arrivedMs = this.#history.append(message, payload, this.#options.clock.now())
     const { merchantId, topic } = message
+    this.onMessage?.(merchantId)
     if (this.#registry.connectionsOf(merchantId) === undefined) return
     if (arrivedMs === undefined) {
       this.#turn.add(message, undefined)

@@ -56,6 +56,11 @@ export class Registry {
     return this.#byMerchant.get(merchantId)
   }
 
+  /** How many connections each merchant has that has any. */
+  * audiences (): Generator<readonly [merchantId: string, connections: number]> {
+    for (const [merchantId, { size }] of this.#byMerchant) yield [merchantId, size]
+  }
+
   * [Symbol.iterator] (): Generator<Connection> {
     for (const own of this.#byMerchant.values()) yield * own
   }
