@@ -38,6 +38,11 @@ const rooms = [
   { target: './src/demo', from: './src', except: ['./demo', './publisher', './client', './message.ts'] },
   { target: ['./src/!(app).ts', './src/!(demo|cli)/**'], from: './src/demo' },
   { target: ['./src/demo/*.ts', './src/cli'], from: './src/demo/page' },
+  // The live page knows what is counted; nobody needs it but its route, and who puts them together.
+  { target: './src/dashboard', from: './src', except: ['./dashboard', './metrics.ts'] },
+  { target: ['./src/!(app).ts', './src/!(dashboard|routes)/**'], from: './src/dashboard' },
+  { target: ['./src/dashboard/*.ts', './src/routes'], from: './src/dashboard/page' },
+  { target: ['./src/!(app).ts', './src/!(pages)/**'], from: './src/pages' },
   { target: './src/client/*.ts', from: './src/client/react' },
   { target: ['./src/message.ts', './src/errors.ts', './src/log.ts', './src/config.ts'], from: ['./src/app.ts', './src/server.ts', './src/fanout', './src/broker', './src/auth', './src/routes', './src/metrics.ts'] },
 ]
@@ -47,7 +52,7 @@ export default [
   ...ts.recommendedTypeChecked.map((config) => ({ ...config, files: ['src/**/*.{ts,tsx}', 'test/**/*.{ts,tsx}'] })),
   {
     files: ['src/**/*.{ts,tsx}', 'test/**/*.{ts,tsx}'],
-    languageOptions: { parserOptions: { project: ['./tsconfig.json', './src/demo/page/tsconfig.json'] } },
+    languageOptions: { parserOptions: { project: ['./tsconfig.json', './src/demo/page/tsconfig.json', './src/dashboard/page/tsconfig.json'] } },
     plugins: { 'import-x': importX },
     settings: { 'import-x/resolver-next': [createTypeScriptImportResolver()] },
     rules: {

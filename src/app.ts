@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { jwtStrategy } from './auth/jwt.js'
 import { Keys } from './auth/keys.js'
 import { openStrategy } from './auth/open.js'
+import { Operators } from './auth/operators.js'
 import { Origins } from './auth/origins.js'
 import { shopifyStrategy } from './auth/shopify.js'
 import type { Strategy } from './auth/strategy.js'
@@ -12,13 +13,16 @@ import type { Broker } from './broker/broker.js'
 import { MemoryBroker } from './broker/memory.js'
 import { RedisBroker } from './broker/redis.js'
 import type { Config } from './config.js'
+import { Feed } from './dashboard/feed.js'
+import { thisInstance } from './dashboard/instance.js'
 import type { SimulatedOrders } from './demo/orders.js'
-import { readPageFile } from './demo/page-file.js'
 import { BadPath, Draining, ForeignOrigin } from './errors.js'
 import { Clock } from './fanout/clock.js'
 import { Hub } from './fanout/hub.js'
 import { Throttle } from './log.js'
 import { prometheusMetrics, type Metrics } from './metrics.js'
+import { readPageFile } from './pages/page-file.js'
+import { DASHBOARD_PATH, dashboardRoute } from './routes/dashboard.js'
 import { demoRoute } from './routes/demo.js'
 import { eventsRoute } from './routes/events.js'
 import { answerBadHttp, failures } from './routes/failures.js'
@@ -121,7 +125,7 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
           needsToken: config.AUTH_MODE !== 'none',
           needsKey: config.PUBLISH_KEY.length > 0,
         },
-        readFile: readPageFile,
+        readFile: async (name, type) => readPageFile('demo', name, type),
         startOrders: (wanted) => orders.start(wanted),
       })
     })
@@ -134,11 +138,22 @@ export async function buildApp (config: Config, { log, metrics = prometheusMetri
     await forOperators.register(metricsRoute, { metrics })
   })
 
+  const feed = config.DASHBOARD ? new Feed({ instance: thisInstance(broker.name), snapshot: async () => metrics.snapshot(), hub, broker }) : undefined
+  if (feed !== undefined) {
+    feed.start()
+    await (ops ?? server).register(dashboardRoute, {
+      feed,
+      operators: new Operators(config.OPS_KEY, DASHBOARD_PATH),
+      readFile: async (name, type) => readPageFile('dashboard', name, type),
+    })
+  }
+
   // In onClose it would be too late: Fastify waits for open streams before it gets there.
   server.addHook('preClose', async () => {
     const hurried = hurry.signal.aborted
     await hub.drain({ delayMs: config.DRAIN_DELAY_MS, windowMs: config.DRAIN_WINDOW_MS, hurry: hurry.signal })
     closing.abort()
+    feed?.end() // Last, so that operators see the drain.
     const cutOff = () => { server.server.closeAllConnections() }
     // Who asks for hurry while it is closing does not want to wait for requests, either.
     if (hurry.signal.aborted && !hurried) return cutOff()

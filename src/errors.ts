@@ -32,6 +32,7 @@ export const AuthAway = createError('RTF_AUTH_AWAY', 'what credentials are check
 export const Draining = createError('RTF_DRAINING', 'this instance is about to end; another one will serve you', 503)
 export const MerchantMissing = createError('RTF_MERCHANT_MISSING', 'say which merchant: ?merchantId=', 401)
 export const BadPublishKey = createError('RTF_BAD_PUBLISH_KEY', 'publishing takes Authorization: Bearer <PUBLISH_KEY>', 401)
+export const BadOpsKey = createError('RTF_BAD_OPS_KEY', 'this takes Authorization: Bearer <OPS_KEY>, or the session of who has shown it', 401)
 export const ForeignOrigin = createError('RTF_FOREIGN_ORIGIN', 'this origin may not use the service; see CORS_ORIGINS', 403)
 export const NotFound = createError('RTF_NOT_FOUND', 'there is nothing at this path', 404)
 export const MethodNotAllowed = createError('RTF_METHOD_NOT_ALLOWED', 'this path does not take %s', 405)

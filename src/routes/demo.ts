@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type, type Static } from '@sinclair/typebox'
-import { isOwn } from '../auth/origins.js'
-import { BadMerchantId, ForeignOrigin, RateExceeded } from '../errors.js'
+import { BadMerchantId, RateExceeded } from '../errors.js'
 import { isMerchantId } from '../message.js'
 import { onlyMethods } from './only-methods.js'
+import { onlyOwnPages } from './own-pages.js'
+import { pageFiles, type ReadPageFile } from './page-files.js'
 
 /** What the page has to know of the instance that it comes from. */
 export interface DemoInstance {
@@ -18,8 +19,7 @@ export interface DemoInstance {
 
 export interface DemoOptions {
   readonly instance: DemoInstance
-  /** Reads one of the page's files. */
-  readonly readFile: (name: string, type: string) => Promise<{ readonly type: string, readonly etag: string, readonly body: Buffer }>
+  readonly readFile: ReadPageFile
   /** Starts simulated orders and gives their `poId`s; `undefined` where that would be too many at a time. */
   readonly startOrders: (wanted: Static<typeof WantedOrders>) => readonly string[] | undefined
 }
@@ -29,15 +29,6 @@ const FILES = [
   ['/demo/page.js', 'page.js', 'text/javascript; charset=utf-8'],
   ['/demo/page.css', 'page.css', 'text/css; charset=utf-8'],
 ] as const
-
-/** All that the page needs comes from here, and what would come from elsewhere does not run. */
-const HEADERS = {
-  'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'cache-control': 'no-cache',
-}
 
 const WantedOrders = Type.Object({
   merchantId: Type.String(),
@@ -51,17 +42,7 @@ const RETRY_AFTER_S = 5
 
 /** The demo page at `/`, what it is told of the instance, and what its buttons do. For development. */
 export const demoRoute: FastifyPluginAsyncTypebox<DemoOptions> = async (app, { instance, readFile, startOrders }) => {
-  app.addHook('onRequest', async (_request, reply) => { reply.headers(HEADERS) })
-
-  for (const [path, name, type] of FILES) {
-    onlyMethods(app, path, ['GET', 'HEAD'])
-    app.get(path, async ({ headers }, reply) => {
-      const file = await readFile(name, type)
-      reply.header('etag', file.etag)
-      if (headers['if-none-match'] === file.etag) return reply.code(304).send()
-      return reply.type(file.type).send(file.body)
-    })
-  }
+  pageFiles(app, FILES, readFile)
 
   onlyMethods(app, '/demo/instance', ['GET', 'HEAD'])
   app.get('/demo/instance', async () => instance)
@@ -72,10 +53,7 @@ export const demoRoute: FastifyPluginAsyncTypebox<DemoOptions> = async (app, { i
     schema: { body: WantedOrders },
     bodyLimit: MAX_BODY_BYTES,
     // No page but this one starts any. What is no page at all could as well publish them itself.
-    onRequest: async ({ headers, host }) => {
-      const { origin, 'sec-fetch-site': site = 'same-origin' } = headers
-      if (site !== 'same-origin' || (origin !== undefined && !isOwn(origin, host))) throw new ForeignOrigin()
-    },
+    onRequest: onlyOwnPages,
     async handler ({ body }, reply) {
       if (!isMerchantId(body.merchantId)) throw new BadMerchantId()
       const poIds = startOrders(body)

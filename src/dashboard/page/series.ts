@@ -1,0 +1,58 @@
+import { FIELDS, type Field, type Now, type Past } from '../wire.js'
+
+/** Between samples that are so many of their intervals apart, nothing is known. */
+const HOLE = 2.5
+
+type Column = Array<number | null>
+
+/** The last 15 minutes, as columns that a chart can draw; times are in seconds. */
+export class Series {
+  readonly #columns = Object.fromEntries(FIELDS.map((field) => [field, []])) as unknown as Record<Field, Column>
+  #everyS = 1
+  #keptS = 900
+
+  /** Takes what an instance has kept. What is older, of this instance or of one before it, stays. */
+  begin (past: Past, everyMs: number, keptMs: number): void {
+    this.#everyS = everyMs / 1_000
+    this.#keptS = keptMs / 1_000
+    const from = (past.at[0] ?? Infinity) / 1_000
+    const older = this.#columns.at.findLastIndex((at) => at! < from) + 1
+    for (const field of FIELDS) this.#columns[field].length = older
+    for (let i = 0; i < past.at.length; i++) this.#add(Object.fromEntries(FIELDS.map((field) => [field, past[field][i]!])) as Now['sample'])
+  }
+
+  add (sample: Now['sample']): void {
+    this.#add(sample)
+  }
+
+  /** The time of the last one, in seconds. */
+  get end (): number | undefined {
+    return this.#columns.at.at(-1) ?? undefined
+  }
+
+  get keptS (): number {
+    return this.#keptS
+  }
+
+  at (field: Field, index: number): number | null | undefined {
+    return this.#columns[field].at(index)
+  }
+
+  of (field: Field): Column {
+    return this.#columns[field]
+  }
+
+  #add (sample: Now['sample']): void {
+    const at = sample.at! / 1_000
+    const end = this.end
+    // What has come already, where a clock was set back.
+    if (end !== undefined && at <= end) return
+    if (end !== undefined && at - end > HOLE * this.#everyS) this.#push((field) => field === 'at' ? end + this.#everyS : null)
+    this.#push((field) => field === 'at' ? at : sample[field])
+    while (this.#columns.at[0]! < at - this.#keptS) for (const field of FIELDS) this.#columns[field].shift()
+  }
+
+  #push (valueOf: (field: Field) => number | null): void {
+    for (const field of FIELDS) this.#columns[field].push(valueOf(field))
+  }
+}
