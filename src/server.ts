@@ -31,7 +31,7 @@ for (const signal of SIGNALS) process.on(signal, endOn)
 
 await listen(server, config.PORT)
 if (ops !== undefined && config.OPS_PORT !== undefined) await listen(ops, config.OPS_PORT)
-if (config.REDIS_URL === undefined) introduce(config, portOf(server))
+if (config.REDIS_URL === undefined) introduce(config, portOf(server), portOf(ops ?? server))
 
 /**
  * SIGTERM drains and ends. Ctrl-C, or a second signal, ends without taking time over it; one more, at once and without
@@ -79,8 +79,9 @@ function portOf (app: FastifyInstance): number {
 }
 
 /** The first thing that somebody sees who tries the service out. */
-function introduce ({ NODE_ENV, AUTH_MODE, PUBLISH_KEY }: Config, port: number): void {
+function introduce ({ NODE_ENV, AUTH_MODE, PUBLISH_KEY, DASHBOARD }: Config, port: number, opsPort: number): void {
   const page = NODE_ENV === 'development' ? `Look:     http://localhost:${port}/\n` : ''
+  const dashboard = DASHBOARD ? `Watch:    http://localhost:${opsPort}/dashboard\n` : ''
   const url = `http://localhost:${port}/api/realtime`
   const listen = AUTH_MODE === 'none' ? `'${url}/events?merchantId=TEST'` : `-H 'Authorization: Bearer <token>' ${url}/events`
   const key = PUBLISH_KEY.length === 0 ? '' : "-H 'Authorization: Bearer <PUBLISH_KEY>' "
@@ -88,7 +89,7 @@ function introduce ({ NODE_ENV, AUTH_MODE, PUBLISH_KEY }: Config, port: number):
 realtime-fanout listens at http://localhost:${port}
 It runs without Redis, on a broker inside this process: what is published here stays here. Set REDIS_URL to change that.
 
-${page}Listen:   curl -N ${listen}
+${page}${dashboard}Listen:   curl -N ${listen}
 Publish:  curl ${url}/merchants/TEST/events ${key}-H 'Content-Type: application/json' -d '{"type":"progress","poId":"1","progress":50,"message":"half way"}'
 
 `)

@@ -6,6 +6,7 @@ import { BrokerUnavailable } from '../src/broker/broker.js'
 import { MemoryBroker } from '../src/broker/memory.js'
 import { loadConfig } from '../src/config.js'
 import { createLog } from '../src/log.js'
+import { servesPageFile } from './helpers/page-file.js'
 import { TestRedis } from './helpers/redis.js'
 import { Service, type Environment } from './helpers/service.js'
 import { Stream } from './helpers/stream.js'
@@ -45,35 +46,7 @@ t.test('the page is served, in development', async (t) => {
   const service = await start(t)
   const kinds = [['/', 'text/html; charset=utf-8'], ['/demo/page.js', 'text/javascript; charset=utf-8'], ['/demo/page.css', 'text/css; charset=utf-8']] as const
 
-  for (const [path, type] of kinds) {
-    t.test(path, async (t) => {
-      const answer = await fetch(service.url + path)
-      t.equal(answer.status, 200)
-      t.equal(answer.headers.get('content-type'), type)
-      t.equal(answer.headers.get('x-content-type-options'), 'nosniff')
-      t.equal(answer.headers.get('cache-control'), 'no-cache')
-      const policy = new Map(answer.headers.get('content-security-policy')!.split('; ').map((each) => [each.split(' ', 1)[0], each]))
-      t.equal(policy.get('default-src'), "default-src 'none'")
-      t.equal(policy.get('script-src'), "script-src 'self'")
-      t.equal(policy.get('style-src'), "style-src 'self'")
-      t.equal(policy.get('connect-src'), "connect-src 'self'")
-      t.equal(policy.get('frame-ancestors'), "frame-ancestors 'none'")
-      const body = await answer.text()
-      t.notMatch(body, 'sourceMappingURL')
-
-      const head = await fetch(service.url + path, { method: 'HEAD' })
-      t.equal(head.status, 200)
-      t.equal(head.headers.get('content-length'), String(Buffer.byteLength(body)))
-      const known = await fetch(service.url + path, { headers: { 'if-none-match': answer.headers.get('etag')! } })
-      t.equal(known.status, 304)
-      t.equal(await known.text(), '')
-      const other = await fetch(service.url + path, { headers: { 'if-none-match': '"another"' } })
-      t.equal(other.status, 200)
-      const posted = await fetch(service.url + path, { method: 'POST' })
-      t.equal(posted.status, 405)
-      t.equal(posted.headers.get('allow'), 'GET, HEAD')
-    })
-  }
+  for (const [path, type] of kinds) t.test(path, async (t) => servesPageFile(t, service.url + path, type))
 
   t.test('and nothing else beside it', async (t) => {
     for (const path of ['/demo/', '/demo/index.html', '/demo/orders.js', '/demo/..%2f..%2fpackage.json', '/demo/page.js.map']) {

@@ -106,9 +106,22 @@ async function showAll (t: Test, witness: Witness, service: Service, shown: read
       witness.hears(`the answer to ${name}, ${what}`, issued === undefined ? client.answer : client.answer.replaceAll(issued, ''))
     }
   }
-  for (const path of ['/metrics', '/healthz', '/readyz']) {
+  for (const path of ['/metrics', '/healthz', '/readyz', '/dashboard', '/dashboard/session']) {
     const answer = await fetch(service.opsUrl + path)
     witness.hears(path, JSON.stringify([...answer.headers]) + await answer.text())
+  }
+}
+
+/** Shows each of these as a key to the live page. */
+async function showToDashboard (witness: Witness, service: Service, shown: readonly Shown[]): Promise<void> {
+  for (const { name, value } of shown) {
+    const attempt = await fetch(`${service.opsUrl}/dashboard/session`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ key: value }) })
+    witness.hears(`the answer to ${name} at the live page, ${attempt.status}`, JSON.stringify([...attempt.headers]) + await attempt.text())
+    const viewing = new AbortController()
+    const feed = await fetch(`${service.opsUrl}/dashboard/events?key=${encodeURIComponent(value)}`, { headers: { authorization: `Bearer ${encodeURIComponent(value)}` }, signal: viewing.signal })
+    const { value: said } = await feed.body!.getReader().read()
+    witness.hears(`the feed of the live page, for ${name}, ${feed.status}`, String(Buffer.from(said!)))
+    viewing.abort()
   }
 }
 
@@ -131,13 +144,15 @@ async function fullRun (t: Test, witness: Witness, { env, shown }: Mode): Promis
   const password = witness.knows('the password of Redis', `p@ss/w:rd ${random()}`)
   const wrong = witness.knows('a wrong password of Redis', `wr@ng/"${random()}`)
   const key = witness.knows('the publish key', random() + random())
+  const opsKey = witness.knows('the key to the live page', random() + random())
   const redis = await TestRedis.start(t, password)
-  const settings = { NODE_ENV: 'test', LOG_LEVEL: 'trace', OPS_PORT: '0', AUTH_COOKIE: 'session', PUBLISH_KEY: key, ...env }
+  const settings = { NODE_ENV: 'test', LOG_LEVEL: 'trace', OPS_PORT: '0', AUTH_COOKIE: 'session', PUBLISH_KEY: key, OPS_KEY: opsKey, ...env }
   const all = [...shown, { name: 'the publish key', value: key }, { name: 'a wrong publish key', value: witness.knows('a wrong publish key', random()) }]
 
   const service = await Service.start(t, { ...settings, REDIS_URL: redis.url })
   await service.log.first(({ msg }) => msg === 'subscribed')
   await showAll(t, witness, service, all, key, env.AUTH_MODE === 'none')
+  await showToDashboard(witness, service, [{ name: 'its key', value: opsKey }, { name: 'the publish key', value: key }])
   t.equal((await service.publish('acme', { type: 'custom' }, { authorization: `Bearer ${key}` })).status, 202, 'the right password and the right key work')
   await redis.kill()
   await service.log.first(({ msg }) => msg === 'subscription lost')

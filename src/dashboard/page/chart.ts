@@ -78,11 +78,11 @@ export class Chart {
       legend: { show: false },
       cursor: { y: false, sync: { key: GROUP }, drag: { x: false, y: false }, points: { size: 6 } },
       scales: {
-        x: { range: () => [(this.#series.end ?? 0) - this.#series.keptS, this.#series.end ?? 0] },
+        x: { range: () => this.#series.span },
         y: { range: (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.15, least)] },
       },
       axes: [
-        { ...axis, size: 24, space: 56, values: (_plot, times) => times.map((time) => clock(time).slice(0, 5)), incrs: [60, 180, 300, 600] },
+        { ...axis, size: 24, space: 60, values: (_plot, times, _axis, _space, step) => times.map((time) => step < 60 ? clock(time) : clock(time).slice(0, 5)), incrs: [15, 30, 60, 120, 180, 300, 600] },
         { ...axis, size: AXIS_PX, space: 28, gap: 4, values: (_plot, values) => values.map(format) },
       ],
       series: [{}, ...lines.map((_line, i) => ({

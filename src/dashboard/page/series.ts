@@ -1,5 +1,7 @@
 import { FIELDS, type Field, type Now, type Past } from '../wire.js'
 
+/** No less than so much is drawn, in seconds. */
+const LEAST_S = 120
 /** Between samples that are so many of their intervals apart, nothing is known. */
 const HOLE = 2.5
 
@@ -30,8 +32,10 @@ export class Series {
     return this.#columns.at.at(-1) ?? undefined
   }
 
-  get keptS (): number {
-    return this.#keptS
+  /** From when to when there is something to draw: 15 minutes, but less for a process that is young. */
+  get span (): [from: number, to: number] {
+    const end = this.end ?? 0
+    return [Math.max(end - this.#keptS, Math.min(this.#columns.at[0] ?? 0, end - LEAST_S)), end]
   }
 
   at (field: Field, index: number): number | null | undefined {

@@ -6,19 +6,19 @@ type Mood = 'well' | 'wrong' | undefined
 type Tile = readonly [name: string, label: string, read: (now: Now, instance: Instance) => readonly [value: string, more?: string, mood?: Mood]]
 
 const TILES: readonly Tile[] = [
-  ['redis', 'Broker', ({ redis: { standing, forMs }, sample }, { broker }) => {
-    if (broker === 'memory') return ['embedded', 'no Redis: this process only']
+  ['redis', 'Redis', ({ redis: { standing, forMs }, sample }, { broker }) => {
+    if (broker === 'memory') return ['none', 'a broker inside this process']
     return standing
-      ? ['Redis is up', `for ${duration(forMs)}, probe ${milliseconds(sample.probe)}`, 'well']
-      : ['Redis is away', `for ${duration(forMs)}`, 'wrong']
+      ? ['up', `for ${duration(forMs)}, probe ${milliseconds(sample.probe)}`, 'well']
+      : ['away', `for ${duration(forMs)}`, 'wrong']
   }],
   ['connections', 'Connections', ({ sample }) => [whole(sample.connections)]],
   ['merchants', 'Merchants', ({ sample }) => [whole(sample.merchants)]],
   ['messages', 'Messages in/s', ({ sample }) => [rate(sample.messages)]],
   ['deliveries', 'Deliveries/s', ({ sample }) => [rate(sample.deliveries), `${bytes(sample.bytes)}/s`]],
   ['p99', 'Latency p99', ({ sample }) => [milliseconds(sample.p99), `p50 ${milliseconds(sample.p50)}`]],
-  ['cpu', 'CPU of one core', ({ sample }) => [percent(sample.cpu), `event loop busy ${percent(sample.busy)}`]],
-  ['memory', 'Memory', ({ sample }) => [bytes(sample.rss)]],
+  ['cpu', 'CPU, of one core', ({ sample }) => [percent(sample.cpu), `loop busy ${percent(sample.busy)}`]],
+  ['memory', 'Memory', ({ sample }) => [bytes(sample.rss), `heap ${bytes(sample.heap)}`]],
   ['uptime', 'Up', ({ sample, leaving }, { startedAt }) => leaving ? ['draining', 'told to end', 'wrong'] : [duration(sample.at! - startedAt)]],
 ]
 
