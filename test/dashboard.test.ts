@@ -1,0 +1,316 @@
+import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
+import { Writable } from 'node:stream'
+import { install } from '@sinonjs/fake-timers'
+import t, { type Test } from 'tap'
+import { buildApp } from '../src/app.js'
+import { loadConfig } from '../src/config.js'
+import { Feed } from '../src/dashboard/feed.js'
+import type { Instance, Now, Past } from '../src/dashboard/wire.js'
+import { createLog } from '../src/log.js'
+import { noMetrics } from '../src/metrics.js'
+import { servesPageFile } from './helpers/page-file.js'
+import { Service, type Environment } from './helpers/service.js'
+import { Stream } from './helpers/stream.js'
+
+const KEY = 'k'.repeat(32)
+const OTHER_KEY = 'o'.repeat(32)
+const FILES = [['/dashboard', 'text/html; charset=utf-8'], ['/dashboard/page.js', 'text/javascript; charset=utf-8'], ['/dashboard/page.css', 'text/css; charset=utf-8']] as const
+
+/** A service inside this process. */
+async function start (t: Test, env: Environment = {}) {
+  const { server, ops } = await buildApp(loadConfig({ DRAIN_DELAY_MS: '0', DRAIN_WINDOW_MS: '0', ...env }), { log: createLog('silent') })
+  t.teardown(() => server.close())
+  const url = await server.listen({ host: '127.0.0.1', port: 0 })
+  const opsUrl = await ops?.listen({ host: '127.0.0.1', port: 0 }) ?? url
+  const publish = async (merchantId: string, count: number) => {
+    const answer = await fetch(`${url}/api/realtime/merchants/${merchantId}/events`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(Array.from({ length: count }, (_, n) => ({ type: 'custom', n, timestamp: Date.now() }))) })
+    t.equal(answer.status, 202)
+  }
+  const listen = async (merchantId: string, query = '') => Stream.open(t, `${url}/api/realtime/events?merchantId=${merchantId}${query}`)
+  return { server, url, opsUrl, publish, listen }
+}
+
+/** Somebody who looks. */
+class Viewer {
+  readonly stream: Stream
+
+  private constructor (stream: Stream) {
+    this.stream = stream
+  }
+
+  static async open (t: Test, url: string, headers: Record<string, string> = {}): Promise<Viewer> {
+    return new Viewer(await Stream.open(t, `${url}/dashboard/events`, { headers }))
+  }
+
+  async instance (): Promise<Instance> {
+    return JSON.parse((await this.stream.events.first(({ event }) => event === 'instance')).data) as Instance
+  }
+
+  async past (): Promise<Past> {
+    return JSON.parse((await this.stream.events.first(({ event }) => event === 'past')).data) as Past
+  }
+
+  /** The first of what came or will come that is so. */
+  async now (wants: (now: Now) => boolean = () => true): Promise<Now> {
+    return JSON.parse((await this.stream.events.first(({ event, data }) => event === 'now' && wants(JSON.parse(data) as Now))).data) as Now
+  }
+
+  get samples (): Array<Now['sample']> {
+    return this.stream.events.all.filter(({ event }) => event === 'now').map(({ data }) => (JSON.parse(data) as Now).sample)
+  }
+}
+
+/** By node:http, as `fetch` does not let `Sec-Fetch-Site` be chosen. */
+async function ask (url: string, method: string, headers: Record<string, string>, body = ''): Promise<IncomingMessage> {
+  const asked = request(url, { method, headers: { 'content-type': 'application/json', ...headers }, agent: false })
+  asked.end(body)
+  const [answer] = await once(asked, 'response') as [IncomingMessage]
+  asked.destroy()
+  return answer
+}
+
+async function enter (url: string, key: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`${url}/dashboard/session`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ key }) })
+}
+
+/** What a browser would send along from now on. */
+const sessionOf = (answer: Response) => answer.headers.get('set-cookie')!.split(';', 1)[0]!
+
+t.test('it is off in production, unless asked for, and elsewhere where that is said', async (t) => {
+  const production = { NODE_ENV: 'production', AUTH_MODE: 'jwt', JWT_SECRET: 's'.repeat(32), REDIS_URL: 'redis://127.0.0.1:1' }
+  for (const env of [production, { DASHBOARD: 'off' }]) {
+    const { url } = await start(t, env)
+    for (const path of ['/dashboard', '/dashboard/page.js', '/dashboard/session', '/dashboard/events']) t.equal((await fetch(url + path)).status, 404, path)
+  }
+  const { url } = await start(t, { ...production, DASHBOARD: 'on', OPS_KEY: KEY })
+  t.equal((await fetch(`${url}/dashboard`)).status, 200)
+  const viewer = await Viewer.open(t, url, { authorization: `Bearer ${KEY}` })
+  t.match(await viewer.now(), { redis: { standing: false }, sample: { probe: null } }, 'nobody is at that address')
+})
+
+t.test('on the operators’ port, where there is one', async (t) => {
+  const { url, opsUrl } = await start(t, { OPS_PORT: '0' })
+  for (const [path, type] of FILES) {
+    t.equal((await fetch(url + path)).status, 404)
+    await t.test(path, async (t) => servesPageFile(t, opsUrl + path, type))
+  }
+  t.match(await (await fetch(`${opsUrl}/dashboard/page.js`)).text(), /uPlot\s+The MIT License \(MIT\)\s+Copyright/, 'with the licence of what is in it')
+  for (const path of ['/dashboard/', '/dashboard/index.html', '/dashboard/..%2f..%2fpackage.json']) t.equal((await fetch(opsUrl + path)).status, 404, path)
+  t.equal((await fetch(`${opsUrl}/dashboard/events`, { method: 'HEAD' })).status, 405)
+})
+
+t.test('what it says agrees with what was published', async (t) => {
+  const { url, publish, listen } = await start(t)
+  await publish('EARLIER', 50)
+  const viewer = await Viewer.open(t, url)
+  t.match(viewer.stream.headers, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff' })
+  t.strictSame(viewer.stream.retries, [1_000])
+  const { version, ...instance } = await viewer.instance()
+  t.match(instance, { pid: process.pid, node: process.version, broker: 'memory', everyMs: 1_000, keptMs: 900_000 })
+  t.match(version, /^\d+\.\d+\.\d+/)
+  t.ok(instance.startedAt < Date.now())
+
+  const first = await listen('SHOP')
+  await Promise.all([listen('SHOP'), listen('OTHER'), listen('SHOP', '&lastEventId=unknown')])
+  await Promise.all([publish('SHOP', 60), publish('OTHER', 20), publish('NOBODY', 40)])
+  await first.published(60)
+  const { byConnections, byRate, sample, redis, leaving } = await viewer.now(({ sample, byRate }) => sample.connections === 4 && byRate.length === 3 && byRate.every(({ rate }) => rate > 0))
+  t.match(redis, { standing: true })
+  t.equal(leaving, false)
+  t.match(sample, { merchants: 2, probe: null, rejected: 0, slow: 0, dropped: 0 })
+  for (const field of ['p50', 'p99', 'lag', 'busy', 'cpu', 'rss', 'heap'] as const) t.ok(sample[field]! >= 0, field)
+  t.ok(sample.p50! <= sample.p99!)
+  t.strictSame(byConnections.map(({ merchantId, connections }) => [merchantId, connections]), [['SHOP', 3], ['OTHER', 1]])
+  t.strictSame(byRate.map(({ merchantId, connections }) => [merchantId, connections]), [['SHOP', 3], ['NOBODY', 0], ['OTHER', 1]], 'of what has come since somebody looks')
+  t.ok(Math.abs(byRate[0]!.rate / byRate[2]!.rate - 3) < 0.001, 'in proportion')
+  t.equal(byConnections[0]!.rate, byRate[0]!.rate)
+
+  // All of the sampled seconds together: no more and no fewer.
+  await viewer.now(({ sample: { at } }) => at! > sample.at!)
+  const total = (field: 'messages' | 'deliveries' | 'resumes' | 'gaps') => {
+    const before = [...at, ...viewer.samples.map(({ at }) => at!)]
+    return viewer.samples.reduce((sum, sample, i) => sum + sample[field]! * (sample.at! - before[at.length + i - 1]!) / 1_000, 0)
+  }
+  const { at } = await viewer.past() as { at: number[] }
+  if (at.length > 0) {
+    const about = (got: number, wanted: number, what: string) => { t.ok(Math.abs(got / wanted - 1) < 0.2, `${what}: ${got} of ${wanted}`) }
+    about(total('messages'), 120, 'messages')
+    about(total('deliveries'), 200, 'deliveries')
+    about(total('resumes'), 1, 'resumes')
+    about(total('gaps'), 1, 'gaps')
+  }
+
+  t.test('and what was is there for who comes later', async (t) => {
+    const later = await Viewer.open(t, url)
+    const past = await later.past()
+    t.ok(past.at.length >= viewer.samples.length)
+    for (const field of ['at', 'messages', 'p99', 'probe'] as const) t.strictSame(past[field].slice(-viewer.samples.length), viewer.samples.map((sample) => sample[field]), field)
+  })
+})
+
+t.test('of many merchants, ten', async (t) => {
+  const { url, publish, listen } = await start(t)
+  const viewer = await Viewer.open(t, url)
+  const merchants = Array.from({ length: 12 }, (_, i) => `m${i}`)
+  await Promise.all(merchants.flatMap((merchant, i) => Array.from({ length: i < 2 ? 1 : i }, async () => listen(merchant))))
+  await Promise.all(merchants.map(async (merchant, i) => publish(merchant, 5 + 5 * (11 - i))))
+  const { byConnections, byRate } = await viewer.now(({ sample, byRate }) => sample.connections === 67 && byRate.length === 10)
+  t.strictSame(byConnections.map(({ merchantId, connections }) => [merchantId, connections]), [11, 10, 9, 8, 7, 6, 5, 4, 3, 2].map((i) => [`m${i}`, i]))
+  t.strictSame(byRate.map(({ merchantId }) => merchantId), merchants.slice(0, 10))
+})
+
+t.test('what has gone by is forgotten after a while', async (t) => {
+  const { url, publish } = await start(t)
+  const viewer = await Viewer.open(t, url)
+  await publish('GONE', 10)
+  await viewer.now(({ byRate }) => byRate.length === 1)
+  const seconds = performance.now()
+  await viewer.stream.events.next(({ event, data }) => event === 'now' && (JSON.parse(data) as Now).byRate.length === 0)
+  t.ok(performance.now() - seconds > 3_000)
+})
+
+t.test('with OPS_KEY', async (t) => {
+  const { opsUrl: url } = await start(t, { OPS_PORT: '0', OPS_KEY: `${KEY},${OTHER_KEY}`, TRUST_PROXY: '127.0.0.1' })
+  const look = async (headers: Record<string, string>) => {
+    const { status, ok, body } = await fetch(`${url}/dashboard/events`, { headers })
+    if (ok) await body!.cancel()
+    return status
+  }
+  const admitted = async (cookie: string) => (await (await fetch(`${url}/dashboard/session`, { headers: { cookie } })).json() as { admitted: boolean }).admitted
+
+  t.test('nobody looks without one', async (t) => {
+    const answer = await fetch(`${url}/dashboard/events`)
+    t.equal(answer.status, 401)
+    t.equal(answer.headers.get('www-authenticate'), 'Bearer')
+    t.match(await answer.json(), { code: 'RTF_BAD_OPS_KEY' })
+    t.equal(await look({ authorization: `Bearer ${'x'.repeat(32)}` }), 401)
+    t.equal(await look({ authorization: `Basic ${KEY}` }), 401)
+    t.equal(await look({ cookie: 'realtime_dashboard=' }), 401)
+    t.equal(await admitted(''), false)
+    t.equal((await enter(url, 'x'.repeat(32))).status, 401)
+    t.equal((await fetch(`${url}/dashboard`)).status, 200, 'the page has nothing to hide')
+    for (const path of ['/metrics', '/healthz', '/readyz']) t.equal((await fetch(url + path)).status, 200, `${path} takes no key`)
+  })
+
+  t.test('whoever has one does', async (t) => {
+    for (const key of [KEY, OTHER_KEY]) t.equal(await look({ authorization: `Bearer ${key}` }), 200)
+  })
+
+  t.test('a browser shows it once', async (t) => {
+    const answer = await enter(url, OTHER_KEY)
+    t.equal(answer.status, 204)
+    const [, ...attributes] = answer.headers.get('set-cookie')!.split('; ')
+    t.strictSame(attributes.sort(), ['HttpOnly', 'Max-Age=43200', 'Path=/dashboard', 'SameSite=Strict'])
+    t.match((await enter(url, KEY, { 'x-forwarded-proto': 'https' })).headers.get('set-cookie'), /; Secure/)
+    const session = sessionOf(answer)
+    t.equal(await admitted(session), true)
+    t.equal(await look({ cookie: session }), 200)
+    t.equal(await look({ cookie: session, authorization: `Bearer ${'x'.repeat(32)}` }), 401, 'a key that is shown is the one that counts')
+    t.equal(await look({ cookie: session.replace(/\d{13}/, (time) => String(Number(time) + 1)) }), 401)
+    t.equal(await look({ cookie: session.replace(/.$/, (last) => last === 'A' ? 'B' : 'A') }), 401)
+
+    const { url: another } = await start(t, { OPS_KEY: OTHER_KEY })
+    t.ok((await fetch(`${another}/dashboard/events`, { headers: { cookie: session } }).then(async ({ ok, body }) => body!.cancel().then(() => ok))), 'on any instance that has the key')
+    const { url: changed } = await start(t, { OPS_KEY: KEY })
+    t.equal((await fetch(`${changed}/dashboard/events`, { headers: { cookie: session } })).status, 401, 'and on none that has not')
+  })
+
+  t.test('for 12 hours', async (t) => {
+    const session = sessionOf(await enter(url, KEY))
+    const viewer = await Viewer.open(t, url, { cookie: session })
+    const [byKey] = await Promise.all([Viewer.open(t, url, { authorization: `Bearer ${KEY}` }), viewer.now()])
+    const clock = install({ toFake: ['Date'], now: Date.now() + 12 * 3_600_000 })
+    t.teardown(() => { clock.uninstall() })
+    await viewer.stream.closed
+    t.equal(await look({ cookie: session }), 401)
+    await byKey.stream.events.next(({ event }) => event === 'now')
+  })
+
+  t.test('foreign pages have nothing from it', async (t) => {
+    const headers = { authorization: `Bearer ${KEY}` }
+    for (const [path, method] of [['/dashboard/events', 'GET'], ['/dashboard/session', 'GET'], ['/dashboard/session', 'POST']] as const) {
+      for (const foreign of [{ origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }]) {
+        t.equal((await ask(url + path, method, { ...headers, ...foreign }, '{}')).statusCode, 403, `${method} ${path}, ${JSON.stringify(foreign)}`)
+      }
+    }
+    t.equal((await ask(`${url}/dashboard/events`, 'GET', { ...headers, origin: url, 'sec-fetch-site': 'same-origin' })).statusCode, 200)
+  })
+
+  t.test('who tries too often waits', async (t) => {
+    let answer: Response
+    do answer = await enter(url, 'x'.repeat(32), { 'x-forwarded-for': '192.0.2.1' }); while (answer.status === 401)
+    t.equal(answer.status, 429)
+    t.ok(Number(answer.headers.get('retry-after')) > 0)
+    t.equal((await enter(url, KEY, { 'x-forwarded-for': '192.0.2.2' })).status, 204, 'and nobody else')
+  })
+})
+
+t.test('without OPS_KEY, whoever reaches the port may look, and there is no session to be had', async (t) => {
+  const { url } = await start(t)
+  t.strictSame(await (await fetch(`${url}/dashboard/session`)).json(), { admitted: true })
+  t.equal((await enter(url, KEY)).status, 404)
+})
+
+t.test('twenty may look at a time', async (t) => {
+  const { url } = await start(t)
+  const viewers = await Promise.all(Array.from({ length: 20 }, async () => Viewer.open(t, url)))
+  const answer = await fetch(`${url}/dashboard/events`)
+  t.equal(answer.status, 429)
+  t.equal(answer.headers.get('retry-after'), '5')
+  viewers[0]!.stream.close()
+  while ((await fetch(`${url}/dashboard/events`).then(async ({ status, body }) => body!.cancel().then(() => status))) !== 200);
+})
+
+t.test('who looks sees the service end, and is not waited for', async (t) => {
+  for (const env of [{}, { OPS_PORT: '0' }] as const) {
+    const service = await Service.start(t, { ...env, DRAIN_DELAY_MS: '1500', HEARTBEAT_MS: '200' })
+    const url = 'OPS_PORT' in env ? service.opsUrl : service.url
+    const viewer = await Viewer.open(t, url)
+    service.signal('SIGTERM')
+    await viewer.now(({ leaving }) => leaving)
+    await viewer.stream.closed
+    t.strictSame(await service.exit, { code: 0, signal: null })
+    t.ok(service.printed.includes(`Watch:    ${url.replace('127.0.0.1', 'localhost')}/dashboard`))
+  }
+})
+
+t.test('over a long time', async (t) => {
+  const clock = install({ toFake: ['setInterval', 'clearInterval'] })
+  t.teardown(() => { clock.uninstall() })
+  const hub = { audiences: () => [], onMessage: undefined as ((merchantId: string) => void) | undefined, leaving: false }
+  const feed = new Feed({
+    instance: {} as Instance, snapshot: noMetrics.snapshot, hub, broker: { subscription: { state: 'standing', since: 0 } },
+  })
+  t.teardown(() => { feed.end() })
+  feed.start()
+  // What it is given, and whether it is taken at once or never.
+  const viewer = (takes: boolean) => {
+    const given: string[] = []
+    const writable = new Writable({
+      decodeStrings: false,
+      write (text: string, _encoding, taken) {
+        given.push(text)
+        if (takes) taken()
+      },
+    })
+    feed.add(writable, Infinity)
+    return { given, writable }
+  }
+  const [reader, sleeper] = [viewer(true), viewer(false)]
+  await clock.tickAsync(1_000_000)
+  t.equal(sleeper.writable.destroyed, true, 'who does not read is cut off')
+  t.equal(reader.writable.destroyed, false)
+  t.equal(reader.given.length, 1_001, 'and who does goes on')
+  t.type(hub.onMessage, 'function')
+
+  const late = viewer(true)
+  const [, past] = /^event: past\ndata: (.*)$/m.exec(late.given[0]!)!
+  t.equal((JSON.parse(past!) as Past).at.length, 900, 'a quarter of an hour is kept')
+
+  const left = viewer(true)
+  left.writable.destroy(new Error('reset'))
+  for (const { writable } of [reader, late]) writable.destroy()
+  await once(late.writable, 'close')
+  t.equal(hub.onMessage, undefined, 'nothing is counted while nobody looks')
+})
