@@ -24,6 +24,13 @@ const FILES = [
 const SESSION = `${DASHBOARD_PATH}/session`
 const EVENTS = `${DASHBOARD_PATH}/events`
 
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+  // Once the stream has ended, nobody need wait for another request.
+  connection: 'close',
+}
 const Attempt = Type.Object({ key: Type.String() }, { additionalProperties: false })
 const MAX_BODY_BYTES = 4_096
 /** By one client address. */
@@ -63,7 +70,7 @@ export const dashboardRoute: FastifyPluginAsyncTypebox<DashboardOptions> = async
       reply.header('retry-after', RETRY_AFTER_S)
       throw new RateExceeded('viewers at a time')
     }
-    reply.headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' })
+    reply.headers(STREAM_HEADERS)
     reply.hijack()
     for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
     reply.raw.writeHead(200)
