@@ -149,8 +149,9 @@ export function prometheusMetrics (): Metrics {
 
   // All are there from the start, whatever has a value for them: a dashboard shows 0, not a hole.
   const sources: Partial<Record<GaugeName, () => number>> = {}
+  const gauge = (name: GaugeName) => sources[name]?.() ?? 0
   for (const [name, help] of Object.entries(GAUGES) as Array<[GaugeName, string]>) {
-    registry.registerMetric(new Gauge({ name: `realtime_${name}`, help, registers: [], collect () { this.set(sources[name]?.() ?? 0) } }))
+    registry.registerMetric(new Gauge({ name: `realtime_${name}`, help, registers: [], collect () { this.set(gauge(name)) } }))
   }
 
   return {
@@ -179,8 +180,8 @@ export function prometheusMetrics (): Metrics {
     redisProbed: (seconds) => { probe.observe(seconds) },
     readGauges: (added) => { Object.assign(sources, added) },
     snapshot: async () => ({
-      connections: sources.connections?.() ?? 0,
-      merchants: sources.merchants_connected?.() ?? 0,
+      connections: gauge('connections'),
+      merchants: gauge('merchants_connected'),
       messages: await totalOf(messages),
       deliveries: await totalOf(deliveries),
       bytes: await totalOf(bytes),

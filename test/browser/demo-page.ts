@@ -1,5 +1,6 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { faultsOf } from './faults.js'
 
 export interface Shown extends BrowserContextOptions {
   readonly merchantId?: string
@@ -9,21 +10,18 @@ export interface Shown extends BrowserContextOptions {
 export class DemoPage {
   readonly page: Page
   /** All that went wrong in it, and what it asked of anybody but the service. */
-  readonly faults: string[] = []
+  readonly faults: readonly string[]
 
-  private constructor (page: Page) {
+  private constructor (page: Page, url: string) {
     this.page = page
+    this.faults = faultsOf(page, url)
   }
 
   /** @param url of the service. */
   static async open (t: Pick<Test, 'teardown'>, browser: Browser, url: string, { merchantId = 'TEST', ...options }: Shown = {}): Promise<DemoPage> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
     t.teardown(() => context.close())
-    const demo = new DemoPage(await context.newPage())
-    demo.page.on('pageerror', (error) => { demo.faults.push(error.message) })
-    // That a connection could not be made, the browser itself says; some are not to be made.
-    demo.page.on('console', (said) => { if (said.type() === 'error' && !said.text().startsWith('Failed to load resource')) demo.faults.push(said.text()) })
-    demo.page.on('request', (request) => { if (!/^data:/.test(request.url()) && new URL(request.url()).origin !== url) demo.faults.push(request.url()) })
+    const demo = new DemoPage(await context.newPage(), url)
     await demo.page.goto(`${url}/?merchant=${merchantId}`)
     return demo
   }

@@ -1,18 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import t from 'tap'
+import { violationsOf } from './axe.js'
 import { skip } from './chromium.js'
 import { AT_HOME, Demos, stage, step } from './demos.js'
 import type { Shown } from './demo-page.js'
+import { fitsOnPhones } from './widths.js'
 
 /*
  * The demo page, and with it the client, the hooks and the component, in a real browser, against the real service and a
  * real Redis.
  */
-
-/** What axe has found. */
-interface Findings {
-  readonly violations: ReadonlyArray<{ readonly id: string, readonly nodes: ReadonlyArray<{ readonly html: string, readonly failureSummary: string }> }>
-}
 
 interface TraceEvent {
   readonly name: string
@@ -188,29 +185,20 @@ t.test('the demo page', { skip }, async (t) => {
   })
 
   t.test('is accessible, as far as axe can tell', async (t) => {
-    const axe = await readFile('node_modules/axe-core/axe.min.js', 'utf8')
     const demo = await demos.live(t, { merchantId: 'axe', reducedMotion: 'reduce' })
     await publish('axe', step('PO-1', 10), stage('PO-2', 'upload', 'started'), { type: 'error', poId: 'PO-2', stage: 'upload', error: 'the file is no PDF' }, step('PO-3', 100))
     await demo.press('Restart from long ago')
     await demo.counts('gaps', 1)
     await demo.flip()
     await demo.becomes('Reconnecting…')
-    await demo.page.evaluate(axe)
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await demo.page.emulateMedia({ colorScheme })
-      const { violations } = await demo.page.evaluate<Findings>('axe.run()')
-      t.strictSame(violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary])), [], colorScheme)
-    }
+    t.strictSame(await violationsOf(demo.page), [])
   })
 
   t.test('fits on a phone, and when it is enlarged', async (t) => {
     const demo = await demos.live(t, { merchantId: 'narrow' })
     await publish('narrow', step('PO-with-a-long-number-0123456789-0123456789', 10), { type: 'x', text: 'y'.repeat(500) })
     await demo.counts('events', 2)
-    for (const width of [320, 390, 640]) {
-      await demo.page.setViewportSize({ width, height: 700 })
-      t.ok(await demo.page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'), `at ${width} pixels, nothing is beside it`)
-    }
+    await fitsOnPhones(t, demo.page)
   })
 
   const pictures: Array<[name: string, shown: Shown]> = [
