@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import type { ReadableStream } from 'node:stream/web'
 import t, { type Test } from 'tap'
 import { JwksServer } from './helpers/jwks-server.js'
 import { RawClient } from './helpers/raw.js'
@@ -119,8 +120,8 @@ async function showToDashboard (witness: Witness, service: Service, shown: reado
     witness.hears(`the answer to ${name} at the live page, ${attempt.status}`, JSON.stringify([...attempt.headers]) + await attempt.text())
     const viewing = new AbortController()
     const feed = await fetch(`${service.opsUrl}/dashboard/events?key=${encodeURIComponent(value)}`, { headers: { authorization: `Bearer ${encodeURIComponent(value)}` }, signal: viewing.signal })
-    const { value: said } = await feed.body!.getReader().read()
-    witness.hears(`the feed of the live page, for ${name}, ${feed.status}`, String(Buffer.from(said!)))
+    const { value: said } = await (feed.body as ReadableStream<Uint8Array>).getReader().read()
+    witness.hears(`the feed of the live page, for ${name}, ${feed.status}`, Buffer.from(said!).toString())
     viewing.abort()
   }
 }

@@ -39,7 +39,7 @@ export class Chart {
       element('div', { class: 'panel-head' },
         element('h2', {}, title, ' ', element('small', {}, note)),
         this.#time),
-      element('div', { class: 'legend' }, ...lines.map(([, label], i) => element('span', {}, element('i'), label, this.#values[i]!))),
+      element('div', { class: 'legend' }, ...lines.map(([, label], i) => element('span', {}, element('i'), label, ' ', this.#values[i]!))),
       this.#host)
     this.#time.className = 'none'
     new ResizeObserver(([entry]) => { this.#plot?.setSize(sizeOf(entry!.contentRect)) }).observe(this.#host)
@@ -88,12 +88,20 @@ export class Chart {
       series: [{}, ...lines.map((_line, i) => ({
         stroke: color(i === 0 ? '--accent' : '--second'),
         width: 1.5,
-        points: { show: false },
+        points: { show: true, size: 4, fill: color(i === 0 ? '--accent' : '--second'), filter: (plot: Plot, line: number) => lonely(plot.data[line]!) },
         ...(i === 0 && { fill: `color-mix(in srgb, ${color('--accent')} 10%, transparent)` }),
       }))],
       hooks: { setCursor: [() => { this.#tell() }] },
     }
   }
+}
+
+/** Where there is something between nothing and nothing, which no line shows. */
+function lonely (values: AlignedData[number]): number[] {
+  const found: number[] = []
+  const none = (i: number) => values[i] === null || values[i] === undefined
+  for (let i = 0; i < values.length; i++) if (!none(i) && none(i - 1) && none(i + 1)) found.push(i)
+  return found
 }
 
 function sizeOf ({ width, height }: { readonly width: number, readonly height: number }): { width: number, height: number } {
