@@ -84,7 +84,7 @@ export class Sampler {
       rounded((snapshot[name] - before.snapshot[name]) * 1_000 / ms)
     const latency = since(snapshot.latency, first.snapshot.latency)
     const probe = since(snapshot.probe, first.snapshot.probe)
-    const { user, system } = process.cpuUsage(before.cpu)
+    const cpuMicros = now.cpu.user - before.cpu.user + now.cpu.system - before.cpu.system
     const lagMs = this.#delay.max / 1e6 - LAG_RESOLUTION_MS
     this.#delay.reset()
     const { rss, heapUsed } = process.memoryUsage()
@@ -105,7 +105,7 @@ export class Sampler {
       probe: this.#options.standing() ? rounded(probe.sum / probe.count * 1_000) : NaN,
       lag: rounded(Math.max(0, lagMs)),
       busy: rounded(performance.eventLoopUtilization(now.utilization, before.utilization).utilization * 100),
-      cpu: rounded((user + system) / 10 / ms),
+      cpu: rounded(cpuMicros / 10 / ms),
       rss,
       heap: heapUsed,
     }

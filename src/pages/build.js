@@ -2,12 +2,13 @@
  * Bundles the pages into dist/demo/page and dist/dashboard/page: three files each, and all that a browser needs for it. The
  * service reads them at each request, so that while it runs, a page that was built anew is there at the next look.
  */
-import { copyFile, mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const path = (/** @type {string} */ relative) => fileURLToPath(new URL(relative, import.meta.url))
 
+const head = await readFile(path('head.html'), 'utf8')
 await bundle('demo', 'main.tsx')
 // Its source has its licence where esbuild does not look for one.
 await bundle('dashboard', 'main.ts', `/*! uPlot\n${await readFile(path('../../node_modules/uplot/LICENSE'), 'utf8')}*/`)
@@ -16,7 +17,7 @@ async function bundle (/** @type {string} */ page, /** @type {string} */ main, f
   const from = path(`../${page}/page/`)
   const to = path(`../../dist/${page}/page/`)
   await mkdir(to, { recursive: true })
-  await copyFile(`${from}index.html`, `${to}index.html`)
+  await writeFile(`${to}index.html`, (await readFile(`${from}index.html`, 'utf8')).replace('<!-- head -->\n', head))
   await build({
     entryPoints: [{ in: `${from}${main}`, out: 'page' }, { in: `${from}page.css`, out: 'page' }],
     outdir: to,

@@ -169,7 +169,7 @@ t.test('its pictures are in the README', async (t) => {
 // Each is another one, and takes its minutes: the repository has them anew when somebody wants that.
 t.test('has its pictures taken', { skip: skip || (process.env.UPDATE_SCREENSHOTS !== '1' && 'for UPDATE_SCREENSHOTS=1 only'), timeout: 600_000 }, async (t) => {
   const redis = await TestRedis.start(t)
-  const service = await Service.start(t, { REDIS_URL: redis.url, RETRY_MS: '2000', LOG_LEVEL: 'warn' })
+  const service = await Service.start(t, { REDIS_URL: redis.url, RETRY_MS: '2000', LOG_LEVEL: 'info' })
   const publish = await publisher(t, redis)
   const browser = await launch(`--host-resolver-rules=MAP localhost:3001 127.0.0.1:${service.port}`)
   t.teardown(() => browser.close())
