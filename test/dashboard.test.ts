@@ -291,6 +291,7 @@ t.test('who looks sees the service end, and is not waited for', async (t) => {
   service.signal('SIGTERM')
   await viewer.now(({ leaving }) => leaving)
   await viewer.stream.closed
+  t.ok(viewer.stream.response.complete, 'the stream is ended, and not cut')
   t.strictSame(await service.exit, { code: 0, signal: null })
   t.ok(service.printed.includes(`Watch:    ${service.opsUrl.replace('127.0.0.1', 'localhost')}/dashboard`))
 
@@ -298,6 +299,7 @@ t.test('who looks sees the service end, and is not waited for', async (t) => {
   const another = await Viewer.open(t, url)
   await server.close()
   await another.stream.closed
+  t.ok(another.stream.response.complete)
 })
 
 t.test('over a long time', async (t) => {
