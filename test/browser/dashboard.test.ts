@@ -198,9 +198,9 @@ t.test('has its pictures taken', { skip: skip || (process.env.UPDATE_SCREENSHOTS
   await redis.start()
   await pause(minutes * 60_000 * 0.4)
   for (const colorScheme of ['light', 'dark'] as const) {
-    const page = await browser.newPage({ colorScheme, viewport: { width: 1160, height: 1020 }, reducedMotion: 'reduce' })
+    const page = await browser.newPage({ colorScheme, viewport: { width: 1160, height: 900 }, reducedMotion: 'reduce' })
     await page.goto('http://localhost:3001/dashboard')
     await rows(page, 'rate', 10)
-    await writeFile(`test/browser/screenshots/dashboard-${colorScheme}.png`, await page.screenshot({ animations: 'disabled' }))
+    await writeFile(`test/browser/screenshots/dashboard-${colorScheme}.png`, await page.screenshot({ fullPage: true, animations: 'disabled' }))
   }
 })

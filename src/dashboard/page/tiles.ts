@@ -17,7 +17,7 @@ const TILES: readonly Tile[] = [
   ['messages', 'Messages in/s', ({ sample }) => [rate(sample.messages)]],
   ['deliveries', 'Deliveries/s', ({ sample }) => [rate(sample.deliveries), `${bytes(sample.bytes)}/s`]],
   ['p99', 'Latency p99', ({ sample }) => [milliseconds(sample.p99), `p50 ${milliseconds(sample.p50)}`]],
-  ['cpu', 'CPU, of one core', ({ sample }) => [percent(sample.cpu), `loop busy ${percent(sample.busy)}`]],
+  ['cpu', 'CPU', ({ sample }) => [percent(sample.cpu), `event loop ${percent(sample.busy)}`]],
   ['memory', 'Memory', ({ sample }) => [bytes(sample.rss), `heap ${bytes(sample.heap)}`]],
   ['uptime', 'Up', ({ sample, leaving }, { startedAt }) => leaving ? ['draining', 'told to end', 'wrong'] : [duration(sample.at! - startedAt)]],
 ]
