@@ -94,7 +94,7 @@ t.test('the live page', { skip }, async (t) => {
     await tile(page, 'connections', /^3$/)
     await tile(page, 'merchants', /^2$/)
     await tile(page, 'redis', /^up$/)
-    await tile(page, 'p99', /^[\d.]+ ms$/)
+    await tile(page, 'p99', /^[\d.]+\sms$/)
     t.strictSame((await rows(page, 'connections', 2)).map(([merchant, connections]) => [merchant, connections]), [['SHOP', '2'], ['other.myshopify.com', '1']])
     t.strictSame((await rows(page, 'rate', 2)).map(([merchant, connections]) => [merchant, connections]), [['nobody-listens', '0'], ['SHOP', '2']])
     t.match(await page.locator('.where').innerText(), `process ${service.pid}`)
@@ -108,7 +108,7 @@ t.test('the live page', { skip }, async (t) => {
       await page.getByText(/^\d\d:\d\d:\d\d$/).nth(8).waitFor()
       await page.mouse.move(0, 0)
       await page.getByText(/^\d\d:\d\d:\d\d$/).first().waitFor({ state: 'detached' })
-      t.match(await memory.innerText(), /resident [\d.]+ MB/)
+      t.match(await memory.innerText(), /resident [\d.]+\sMB/)
     })
   })
 

@@ -1,6 +1,6 @@
 import type { Instance, Now } from '../wire.js'
 import { element } from './elements.js'
-import { bytes, duration, milliseconds, percent, rate, whole } from './format.js'
+import { bytes, day, duration, milliseconds, percent, rate, whole } from './format.js'
 
 type Mood = 'well' | 'wrong' | undefined
 type Tile = readonly [name: string, label: string, read: (now: Now, instance: Instance) => readonly [value: string, more?: string, mood?: Mood]]
@@ -19,7 +19,7 @@ const TILES: readonly Tile[] = [
   ['p99', 'Latency p99', ({ sample }) => [milliseconds(sample.p99), `p50 ${milliseconds(sample.p50)}`]],
   ['cpu', 'CPU', ({ sample }) => [percent(sample.cpu), `event loop ${percent(sample.busy)}`]],
   ['memory', 'Memory', ({ sample }) => [bytes(sample.rss), `heap ${bytes(sample.heap)}`]],
-  ['uptime', 'Up', ({ sample, leaving }, { startedAt }) => leaving ? ['draining', 'told to end', 'wrong'] : [duration(sample.at! - startedAt)]],
+  ['uptime', 'Up', ({ sample, leaving }, { startedAt }) => leaving ? ['draining', 'told to end', 'wrong'] : [duration(sample.at! - startedAt), `since ${day(startedAt)}`]],
 ]
 
 /** What is so now, in a row of numbers. */
