@@ -17,7 +17,8 @@ async function bundle (/** @type {string} */ page, /** @type {string} */ main, f
   const from = path(`../${page}/page/`)
   const to = path(`../../dist/${page}/page/`)
   await mkdir(to, { recursive: true })
-  await writeFile(`${to}index.html`, (await readFile(`${from}index.html`, 'utf8')).replace('<!-- head -->\n', head))
+  const body = await readFile(`${from}index.html`, 'utf8')
+  await writeFile(`${to}index.html`, body.replace(/^<!-- head: (.+) -->\n/, (_line, title) => head.replaceAll('%page%', page).replace('%title%', title)))
   await build({
     entryPoints: [{ in: `${from}${main}`, out: 'page' }, { in: `${from}page.css`, out: 'page' }],
     outdir: to,
