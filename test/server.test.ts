@@ -27,9 +27,12 @@ t.test('on the embedded broker it says where it listens and what to paste', asyn
   t.match(text, `curl -N 'http://localhost:${service.port}/api/realtime/events?merchantId=TEST'`)
   t.match(text, `curl http://localhost:${service.port}/api/realtime/merchants/TEST/events -H`)
 
-  const keyed = await Service.start(t, { PUBLISH_KEY: 'k'.repeat(32) })
+  t.match(text, `Watch:    http://localhost:${service.port}/dashboard`)
+
+  const keyed = await Service.start(t, { PUBLISH_KEY: 'k'.repeat(32), DASHBOARD: 'off' })
   await fetch(`${keyed.url}/healthz`)
   t.match(keyed.printed.join('\n'), 'Bearer <PUBLISH_KEY>')
+  t.notMatch(keyed.printed.join('\n'), 'Watch:')
 })
 
 t.test('a port that is taken ends it with one line', async (t) => {
