@@ -214,7 +214,7 @@ t.test('the demo page', { skip }, async (t) => {
       await demo.counts('events', story().length)
       await demo.flip()
       await demo.becomes('Reconnecting…')
-      await publish(merchantId, { ...step('PO-2043', 71.4), message: 'matching: 12 of 31', etaMs: 5_200 }, stage('PO-2044', 'validation', 'started'))
+      await demos.deliver(t, merchantId, { ...step('PO-2043', 71.4), message: 'matching: 12 of 31', etaMs: 5_200 }, stage('PO-2044', 'validation', 'started'))
       await demo.flip()
       await demo.counts('replayed', 2)
       await demo.becomes('Live')

@@ -3,6 +3,7 @@ import type { Browser } from 'playwright-core'
 import type { Test } from 'tap'
 import { TestRedis } from '../helpers/redis.js'
 import { Service } from '../helpers/service.js'
+import { Stream } from '../helpers/stream.js'
 import { launch } from './chromium.js'
 import { DemoPage, type Shown } from './demo-page.js'
 
@@ -70,5 +71,12 @@ export class Demos {
     const pipeline = this.#redis.pipeline()
     for (const event of events) pipeline.publish(`merchant:${merchantId}:${event.type}`, JSON.stringify(event))
     await pipeline.exec()
+  }
+
+  /** Publishes, and resolves when the service has it to replay, which is later than Redis has taken it. */
+  async deliver (t: Test, ...published: Parameters<Demos['publish']>): Promise<void> {
+    const witness = await Stream.open(t, this.service.streamUrl(published[0]))
+    await this.publish(...published)
+    await witness.published(published.length - 1)
   }
 }
