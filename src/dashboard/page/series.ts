@@ -20,11 +20,17 @@ export class Series {
     const from = (past.at[0] ?? Infinity) / 1_000
     const older = this.#columns.at.findLastIndex((at) => at! < from) + 1
     for (const field of FIELDS) this.#columns[field].length = older
-    for (let i = 0; i < past.at.length; i++) this.#add(Object.fromEntries(FIELDS.map((field) => [field, past[field][i]!])) as Now['sample'])
+    for (let i = 0; i < past.at.length; i++) this.add(Object.fromEntries(FIELDS.map((field) => [field, past[field][i]!])) as Now['sample'])
   }
 
   add (sample: Now['sample']): void {
-    this.#add(sample)
+    const at = sample.at! / 1_000
+    const end = this.end
+    // What has come already, where a clock was set back.
+    if (end !== undefined && at <= end) return
+    if (end !== undefined && at - end > HOLE * this.#everyS) this.#push((field) => field === 'at' ? end + this.#everyS : null)
+    this.#push((field) => field === 'at' ? at : sample[field])
+    while (this.#columns.at[0]! < at - this.#keptS) for (const field of FIELDS) this.#columns[field].shift()
   }
 
   /** The time of the last one, in seconds. */
@@ -44,16 +50,6 @@ export class Series {
 
   of (field: Field): Column {
     return this.#columns[field]
-  }
-
-  #add (sample: Now['sample']): void {
-    const at = sample.at! / 1_000
-    const end = this.end
-    // What has come already, where a clock was set back.
-    if (end !== undefined && at <= end) return
-    if (end !== undefined && at - end > HOLE * this.#everyS) this.#push((field) => field === 'at' ? end + this.#everyS : null)
-    this.#push((field) => field === 'at' ? at : sample[field])
-    while (this.#columns.at[0]! < at - this.#keptS) for (const field of FIELDS) this.#columns[field].shift()
   }
 
   #push (valueOf: (field: Field) => number | null): void {
