@@ -112,7 +112,7 @@ t.test('the stream', async (t) => {
   t.test('a client that leaves before its stream begins leaves nothing behind', async (t) => {
     const client = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=hasty HTTP/1.1\r\nHost: x\r\n\r\n')
     const before = await service.metric('fanout_recipients_sum')
-    client.socket.resetAndDestroy()
+    client.reset()
     await client.closed
     // It may or may not have been opened: if it was, it is closed.
     const after = await Stream.open(t, service.streamUrl('hasty'))

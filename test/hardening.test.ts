@@ -311,7 +311,7 @@ t.test('10,000 random requests', { timeout: 300_000 }, async (t) => {
     }
     await settled()
     const answers = clients.map(({ client, leaves }) => {
-      if (leaves === 'by a reset') client.socket.resetAndDestroy()
+      if (leaves === 'by a reset') client.reset()
       else client.socket.destroy()
       return client.answer
     })

@@ -32,7 +32,7 @@ t.test('MAX_CONNECTIONS, MAX_CONNECTIONS_PER_MERCHANT', async (t) => {
 
   await Promise.all(Array.from({ length: 50 }, async () => {
     const hasty = new RawClient(t, service.port, 'GET /api/realtime/events?merchantId=a HTTP/1.1\r\nHost: x\r\n\r\n')
-    hasty.socket.once('data', () => { hasty.socket.resetAndDestroy() })
+    hasty.socket.once('data', () => { hasty.reset() })
     await hasty.closed
   }))
   await service.publish('a', progress(1))

@@ -70,7 +70,9 @@ export class ScannedStream implements BenchStream {
 
   close (): void {
     this.#closing = true
-    this.#socket.resetAndDestroy() // No port is kept for a while (TIME_WAIT): the next thousands need them.
+    // By a reset, no port is kept for a while (TIME_WAIT): the next thousands need them. Node.js has none for who is ending.
+    if (this.#socket.writableEnded) this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
   }
 
   #read (bytes: number): void {

@@ -31,6 +31,15 @@ export class RawClient {
     this.socket.write(text)
   }
 
+  /**
+   * Leaves by a reset; or by a close, once the service has ended the connection. Node.js then ends it as well, and while
+   * it does, a reset is refused by libuv (`EINVAL`): the socket is never closed, and the process spins when it would exit.
+   */
+  reset (): void {
+    if (this.socket.writableEnded) this.socket.destroy()
+    else this.socket.resetAndDestroy()
+  }
+
   /** Resolves once the answer contains this. */
   async until (text: string): Promise<string> {
     return this.#answers.first((answer) => answer.includes(text))
