@@ -258,6 +258,7 @@ t.test('with OPS_KEY', async (t) => {
       }
     }
     t.equal((await ask(`${url}/dashboard/events`, 'GET', { ...headers, origin: url, 'sec-fetch-site': 'same-origin' })).statusCode, 200)
+    t.equal((await ask(`${url}/dashboard/events`, 'GET', { ...headers, 'sec-fetch-site': 'none' })).statusCode, 200, 'an address that somebody typed is of no page')
   })
 
   t.test('who tries too often waits', async (t) => {

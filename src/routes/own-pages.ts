@@ -2,8 +2,12 @@ import type { onRequestAsyncHookHandler } from 'fastify'
 import { isOwn } from '../auth/origins.js'
 import { ForeignOrigin } from '../errors.js'
 
-/** Refuses what a page has a browser ask for that is none of this host's. What is no page at all may ask. */
-export const onlyOwnPages: onRequestAsyncHookHandler = async ({ headers, host }) => {
+/**
+ * Refuses what a page has a browser ask for that is none of this host's. What is no page at all may ask, somebody who
+ * types the address (`none`) among them.
+ */
+export const onlyOwnPages: onRequestAsyncHookHandler = async ({ method, headers, host }) => {
   const { origin, 'sec-fetch-site': site = 'same-origin' } = headers
-  if (site !== 'same-origin' || (origin !== undefined && !isOwn(origin, host))) throw new ForeignOrigin()
+  const own = site === 'same-origin' || (site === 'none' && method === 'GET')
+  if (!own || (origin !== undefined && !isOwn(origin, host))) throw new ForeignOrigin()
 }
