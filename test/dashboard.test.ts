@@ -364,4 +364,8 @@ t.test('what a chart draws has a hole where there was nothing', async (t) => {
   series.add(sample(113))
   t.strictSame(series.of('at'), [103, 104, 105, 108, 109, 110, 113], 'what is too old goes')
   t.equal(series.at('at', -1), 113)
+  series.add(sample(107))
+  t.strictSame(series.of('at'), [103, 104, 105, 107], 'where a clock was set back, what it says now is what is so')
+  series.begin(past(106, 107, 20, 21), 1_000, 10_000)
+  t.strictSame([series.of('at'), series.span], [[20, 21], [11, 21]], 'for who comes then, too')
 })

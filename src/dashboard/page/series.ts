@@ -17,17 +17,15 @@ export class Series {
   begin (past: Past, everyMs: number, keptMs: number): void {
     this.#everyS = everyMs / 1_000
     this.#keptS = keptMs / 1_000
-    const from = (past.at[0] ?? Infinity) / 1_000
-    const older = this.#columns.at.findLastIndex((at) => at! < from) + 1
-    for (const field of FIELDS) this.#columns[field].length = older
     for (let i = 0; i < past.at.length; i++) this.add(Object.fromEntries(FIELDS.map((field) => [field, past[field][i]!])) as Now['sample'])
   }
 
   add (sample: Now['sample']): void {
     const at = sample.at! / 1_000
+    // What is not before it has come already, or was told by a clock that was set back since.
+    const before = this.#columns.at.findLastIndex((time) => time! < at) + 1
+    for (const field of FIELDS) this.#columns[field].length = before
     const end = this.end
-    // What has come already, where a clock was set back.
-    if (end !== undefined && at <= end) return
     if (end !== undefined && at - end > HOLE * this.#everyS) this.#push((field) => field === 'at' ? end + this.#everyS : null)
     this.#push((field) => field === 'at' ? at : sample[field])
     while (this.#columns.at[0]! < at - this.#keptS) for (const field of FIELDS) this.#columns[field].shift()
