@@ -14,6 +14,7 @@ import { FIELDS, type Instance, type Now, type Past } from '../src/dashboard/wir
 import { createLog } from '../src/log.js'
 import { noMetrics } from '../src/metrics.js'
 import { servesPageFile } from './helpers/page-file.js'
+import { RawClient } from './helpers/raw.js'
 import { Service, type Environment } from './helpers/service.js'
 import { Stream } from './helpers/stream.js'
 
@@ -284,6 +285,10 @@ t.test('twenty may look at a time', async (t) => {
   t.equal(answer.headers.get('retry-after'), '5')
   viewers[0]!.stream.close()
   while ((await fetch(`${url}/dashboard/events`).then(async ({ status, body }) => body!.cancel().then(() => status))) !== 200);
+
+  // It would have no socket, and so nothing that says that it has left.
+  const pipelined = new RawClient(t, Number(new URL(url).port), 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /dashboard/events HTTP/1.1\r\nHost: x\r\n\r\n')
+  t.match(await pipelined.until('RTF_'), /RTF_PIPELINED/, 'one that waits for its turn to be answered takes no place')
 })
 
 t.test('who looks sees the service end, and is not waited for', async (t) => {
@@ -303,6 +308,23 @@ t.test('who looks sees the service end, and is not waited for', async (t) => {
   t.ok(another.stream.response.complete)
 })
 
+t.test('who comes when all have been sent away is not let in any more', async (t) => {
+  const { server, url, opsUrl } = await start(t, { OPS_PORT: '0' })
+  const viewer = await Viewer.open(t, opsUrl)
+  // A request that has begun, and holds up the end.
+  const head = 'POST /api/realtime/merchants/a/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+  const slow = new RawClient(t, Number(new URL(url).port), `${head}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`)
+  await slow.until('100 Continue')
+  const closed = server.close()
+  await viewer.stream.closed
+  const late = await fetch(`${opsUrl}/dashboard/events`)
+  t.equal(late.status, 503)
+  t.equal(late.headers.get('retry-after'), '2')
+  t.match(await late.json(), { code: 'RTF_DRAINING' })
+  slow.send('{}')
+  await closed
+})
+
 t.test('over a long time', async (t) => {
   const clock = install({ toFake: ['setInterval', 'clearInterval'] })
   t.teardown(() => { clock.uninstall() })
@@ -314,7 +336,7 @@ t.test('over a long time', async (t) => {
   feed.start()
   await clock.tickAsync(10_000)
   // What it is given, and whether it is taken at once or never.
-  const viewer = (takes: boolean) => {
+  const viewer = (takes: boolean, until = Infinity) => {
     const given: string[] = []
     const writable = new Writable({
       decodeStrings: false,
@@ -323,16 +345,20 @@ t.test('over a long time', async (t) => {
         if (takes) taken()
       },
     })
-    feed.add(writable, Infinity)
+    feed.add(writable, until)
     const [, past] = /^event: past\ndata: (.*)$/m.exec(given[0]!)!
     return { given, writable, past: JSON.parse(past!) as Past }
   }
   const [reader, sleeper] = [viewer(true), viewer(false)]
   t.equal(reader.past.at.length, 10, 'what was before anybody looked is there')
+  const [expired, asleep] = [viewer(true, 0), viewer(false, 0)]
+  await clock.tickAsync(2_000)
+  t.equal(expired.writable.writableFinished, true, 'whose time is over is sent away')
+  t.equal(asleep.writable.destroyed, true, 'and is cut off, if it does not take that')
   await clock.tickAsync(1_000_000)
   t.equal(sleeper.writable.destroyed, true, 'who does not read is cut off')
   t.equal(reader.writable.destroyed, false)
-  t.equal(reader.given.length, 1_001, 'and who does goes on')
+  t.equal(reader.given.length, 1_003, 'and who does goes on')
   t.type(hub.onMessage, 'function')
 
   const late = viewer(true)

@@ -36,6 +36,7 @@ export class Feed {
   /** With the time until when each may look, in Unix milliseconds. */
   readonly #viewers = new Map<Writable, number>()
   #rates = new Rates()
+  #ended = false
 
   constructor (options: FeedOptions) {
     const { snapshot, broker } = options
@@ -61,8 +62,14 @@ export class Feed {
     viewer.write(`retry: ${RETRY_MS}\n\n${block('instance', this.#options.instance)}${block('past', this.#sampler.past)}`)
   }
 
+  /** Whether there is nothing to be had any more. */
+  get ended (): boolean {
+    return this.#ended
+  }
+
   /** Ends all streams. None may be added any more. */
   end (): void {
+    this.#ended = true
     this.#sampler.stop()
     for (const viewer of this.#viewers.keys()) viewer.end()
   }
@@ -76,12 +83,10 @@ export class Feed {
     if (this.#viewers.size === 0) return
     const text = block('now', this.#now(sample))
     for (const [viewer, until] of this.#viewers) {
-      if (until <= Date.now()) viewer.end()
-      else if (viewer.writableLength <= MAX_BUFFERED_BYTES) viewer.write(text)
-      else {
-        viewer.destroy()
-        this.#forget(viewer) // One that was closed when it came says so never again.
-      }
+      // One that was told a second ago that it is over has taken that, or never will.
+      if (viewer.writableEnded || viewer.writableLength > MAX_BUFFERED_BYTES) viewer.destroy()
+      else if (until <= Date.now()) viewer.end()
+      else viewer.write(text)
     }
   }
 

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { Operators } from '../auth/operators.js'
 import type { Feed } from '../dashboard/feed.js'
-import { NotFound, RateExceeded } from '../errors.js'
+import { Draining, NotFound, Pipelined, RateExceeded } from '../errors.js'
 import { onlyMethods } from './only-methods.js'
 import { onlyOwnPages } from './own-pages.js'
 import { pageFiles, type ReadPageFile } from './page-files.js'
@@ -66,6 +66,8 @@ export const dashboardRoute: FastifyPluginAsyncTypebox<DashboardOptions> = async
   onlyMethods(app, EVENTS, ['GET'])
   app.get(EVENTS, { onRequest: onlyOwnPages, exposeHeadRoute: false }, async (request, reply) => {
     const until = operators.admit(request)
+    if (reply.raw.socket === null) throw new Pipelined()
+    if (feed.ended) throw new Draining()
     if (feed.full) {
       reply.header('retry-after', RETRY_AFTER_S)
       throw new RateExceeded('viewers at a time')
