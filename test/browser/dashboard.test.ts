@@ -145,6 +145,26 @@ t.test('the live page', { skip }, async (t) => {
     t.equal(await other.locator('img').count(), 0)
   })
 
+  t.test('does not wait for ever for who says nothing', async (t) => {
+    const other = await page.context().newPage()
+    t.teardown(() => other.close())
+    await other.clock.install()
+    await other.addInitScript('AbortSignal.timeout = (ms) => { const over = new AbortController(); setTimeout(() => { over.abort() }, ms); return over.signal }') // By that clock.
+    for (const silent of ['session', 'events']) await other.route(`**/dashboard/${silent}`, () => { /* It is never answered. */ }, { times: 1 })
+    const asks = async (path: string) => other.waitForRequest(`**/dashboard/${path}`, { timeout: 10_000 })
+    const asksAgain = async () => {
+      let over = false
+      const again = asks('session').finally(() => { over = true })
+      while (!over) await other.clock.fastForward(1_000)
+      await again
+    }
+    await Promise.all([asks('session'), other.goto(`${service.opsUrl}/dashboard`)])
+    await Promise.all([asks('events'), asksAgain()])
+    await becomes(other, 'Lost connection, retrying…')
+    await asksAgain()
+    await becomes(other, 'Live')
+  })
+
   t.test('says that the service is gone, and goes on when there is another one', async (t) => {
     await service.stop()
     await becomes(page, 'Lost connection, retrying…')

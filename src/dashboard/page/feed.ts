@@ -9,7 +9,7 @@ export interface Viewer {
   now (now: Now): void
 }
 
-/** A feed that has said nothing for so long is dead, whatever the browser believes; in milliseconds. */
+/** A service that has said nothing for so long is dead, whatever the browser believes; in milliseconds. */
 const SILENCE_MS = 5_000
 const RETRY_MS = 1_000
 
@@ -20,7 +20,7 @@ export function follow (viewer: Viewer): void {
 
   async function open (): Promise<void> {
     try {
-      if (!await isAdmitted()) {
+      if (!await isAdmitted(SILENCE_MS)) {
         viewer.state('asking')
         await askForKey()
         viewer.state('connecting')

@@ -1,8 +1,8 @@
 import { byId } from './elements.js'
 
-/** Whether this browser may look. Rejects where the service cannot be reached. */
-export async function isAdmitted (): Promise<boolean> {
-  const answer = await fetch('/dashboard/session')
+/** Whether this browser may look. Rejects where the service cannot be reached, or has not answered for so long. */
+export async function isAdmitted (patienceMs: number): Promise<boolean> {
+  const answer = await fetch('/dashboard/session', { signal: AbortSignal.timeout(patienceMs) })
   return (await answer.json() as { readonly admitted: boolean }).admitted
 }
 
