@@ -4,8 +4,8 @@ import type { Account } from '../chaos/audit.js'
 import type { Diary } from './diary.js'
 import type { Lap } from './stopwatch.js'
 
-/** No client may be without a stream for longer, in milliseconds. */
-const LONGEST_ABSENCE_MS = 5_000
+/** No client may wait for longer, for a stream or for an event, in milliseconds. */
+const LONGEST_WAIT_MS = 5_000
 
 /** Lines of nginx that are shown. */
 const WRONG_SHOWN = 5
@@ -64,14 +64,15 @@ export function report (outcome: Outcome): string {
 }
 
 function demandsOf ({ laps, account, diary }: Outcome): Demand[] {
-  const { absences, cutOff } = totalOf(laps)
+  const { absences, cutOff, longestDelay } = totalOf(laps)
   return [
     { what: 'deliveries lost', most: 0, was: account.lost },
     { what: 'doubled', most: 0, was: account.doubled },
     { what: 'out of order', most: 0, was: account.late },
     { what: 'gap events', most: 0, was: account.gaps },
     { what: 'streams that ended without a close event', most: 0, was: cutOff },
-    { what: 'longest time of a client without a stream, ms', most: LONGEST_ABSENCE_MS, was: Math.ceil(absences.at(-1) ?? 0) },
+    { what: 'longest time of a client without a stream, ms', most: LONGEST_WAIT_MS, was: Math.ceil(absences.at(-1) ?? 0) },
+    { what: 'longest wait of a client for an event, ms', most: LONGEST_WAIT_MS, was: Math.ceil(longestDelay) },
     { what: 'restarts by the liveness probe', most: 0, was: diary.restarts },
     { what: 'pods that were killed, or ended with another code than 0', most: 0, was: diary.badEnds },
   ]
