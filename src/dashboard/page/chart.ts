@@ -24,7 +24,7 @@ export class Chart {
   readonly #options: ChartOptions
   readonly #series: Series
   readonly #host = element('div', { class: 'plot' })
-  readonly #time = element('small')
+  readonly #time = element('small', { class: 'time' })
   readonly #values: readonly HTMLElement[]
   #plot: Plot | undefined
 
@@ -41,7 +41,6 @@ export class Chart {
         this.#time),
       element('div', { class: 'legend' }, ...lines.map(([, label], i) => element('span', {}, element('i'), label, ' ', this.#values[i]!))),
       this.#host)
-    this.#time.className = 'none'
     new ResizeObserver(([entry]) => { this.#plot?.setSize(sizeOf(entry!.contentRect)) }).observe(this.#host)
   }
 
