@@ -328,7 +328,7 @@ t.test('who comes when all have been sent away is not let in any more', async (t
 t.test('over a long time', async (t) => {
   const clock = install({ toFake: ['setInterval', 'clearInterval'] })
   t.teardown(() => { clock.uninstall() })
-  const hub = { audiences: () => [], onMessage: undefined as ((merchantId: string) => void) | undefined, leaving: false }
+  const hub = { audiences: () => [], audienceOf: () => 0, onMessage: undefined as ((merchantId: string) => void) | undefined, leaving: false }
   const feed = new Feed({
     instance: {} as Instance, snapshot: async () => noMetrics.snapshot(), hub, broker: { subscription: { state: 'standing', since: 0 } },
   })

@@ -8,6 +8,8 @@ import type { Instance, Now, Standing } from './wire.js'
 export interface Watched {
   /** How many connections each merchant has that has any. */
   audiences (): Iterable<readonly [merchantId: string, connections: number]>
+  /** How many connections a merchant has. */
+  audienceOf (merchantId: string): number
   /** Told whose each message is that comes in. */
   onMessage: ((merchantId: string) => void) | undefined
   readonly leaving: boolean
@@ -97,15 +99,14 @@ export class Feed {
 
   #now (sample: Sample): Record<keyof Now, unknown> {
     const { hub, broker: { subscription } } = this.#options
-    const connections = new Map(hub.audiences())
     const rates = new Map(this.#rates.read())
     const standing = ([merchantId]: readonly [string, number]): Standing =>
-      ({ merchantId, connections: connections.get(merchantId) ?? 0, rate: Number((rates.get(merchantId) ?? 0).toPrecision(5)) })
+      ({ merchantId, connections: hub.audienceOf(merchantId), rate: Number((rates.get(merchantId) ?? 0).toPrecision(5)) })
     return {
       sample,
       redis: { standing: subscription.state === 'standing', forMs: Math.round(performance.now() - subscription.since) },
       leaving: hub.leaving,
-      byConnections: topOf(connections, TOP).map(standing),
+      byConnections: topOf(hub.audiences(), TOP).map(standing),
       byRate: topOf(rates, TOP).map(standing),
     }
   }

@@ -124,6 +124,11 @@ export class Hub implements ConnectionOwner {
     return this.#registry.audiences()
   }
 
+  /** How many connections a merchant has. */
+  audienceOf (merchantId: string): number {
+    return this.#registry.connectionsOf(merchantId)?.size ?? 0
+  }
+
   /** Takes one message as the broker delivered it. Never throws. */
   receive (channel: string, payload: Buffer): void {
     const message = decode(this.#options.channelPrefix, this.#options.maxMessageBytes, channel, payload)
