@@ -47,7 +47,7 @@ export const dashboardRoute: FastifyPluginAsyncTypebox<DashboardOptions> = async
   app.get(SESSION, { onRequest: onlyOwnPages }, async (request) => {
     try {
       operators.admit(request)
-      return { admitted: true }
+      return { admitted: true, full: feed.full }
     } catch {
       return { admitted: false } // Why not, the feed says.
     }

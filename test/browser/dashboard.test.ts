@@ -163,6 +163,19 @@ t.test('the live page', { skip }, async (t) => {
     await becomes(other, 'Lost connection, retrying…')
     await asksAgain()
     await becomes(other, 'Live')
+    t.equal(await other.locator('#board').isVisible(), true)
+  })
+
+  t.test('says that too many look, and not that the service is gone', async (t) => {
+    const viewers: Stream[] = []
+    do viewers.push(await Stream.request(t, `${service.opsUrl}/dashboard/events`, { headers: { authorization: `Bearer ${KEY}` } })); while (viewers.at(-1)!.status === 200)
+    const other = await page.context().newPage()
+    t.teardown(() => other.close())
+    await other.goto(`${service.opsUrl}/dashboard`)
+    await becomes(other, 'Too many look, retrying…')
+    for (const viewer of viewers) viewer.close()
+    await becomes(other, 'Live')
+    t.equal(await other.locator('#board').isVisible(), true)
   })
 
   t.test('says that the service is gone, and goes on when there is another one', async (t) => {

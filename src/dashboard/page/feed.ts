@@ -1,7 +1,7 @@
 import type { Instance, Now, Past } from '../wire.js'
-import { askForKey, isAdmitted } from './gate.js'
+import { askForKey, session } from './gate.js'
 
-export type State = 'connecting' | 'open' | 'lost' | 'asking'
+export type State = 'connecting' | 'open' | 'full' | 'lost' | 'asking'
 
 export interface Viewer {
   state (state: State): void
@@ -20,13 +20,15 @@ export function follow (viewer: Viewer): void {
 
   async function open (): Promise<void> {
     try {
-      if (!await isAdmitted(SILENCE_MS)) {
+      const { admitted, full = false } = await session(SILENCE_MS)
+      if (full) return comeBack('full')
+      if (!admitted) {
         viewer.state('asking')
         await askForKey()
         viewer.state('connecting')
       }
     } catch {
-      return lose() // It is not there, or not yet again.
+      return comeBack('lost') // It is not there, or not yet again.
     }
     const source = new EventSource('/dashboard/events')
     let silence: ReturnType<typeof setTimeout> | undefined
@@ -37,7 +39,7 @@ export function follow (viewer: Viewer): void {
     const over = () => {
       clearTimeout(silence)
       source.close()
-      lose()
+      comeBack('lost')
     }
     // One of its own, rather than the browser's: that gives up for good where a proxy answers for a service that is away.
     source.onerror = over
@@ -54,8 +56,8 @@ export function follow (viewer: Viewer): void {
     heard()
   }
 
-  function lose (): void {
-    viewer.state('lost')
+  function comeBack (state: State): void {
+    viewer.state(state)
     setTimeout(() => { void open() }, RETRY_MS * (0.5 + Math.random()))
   }
 }

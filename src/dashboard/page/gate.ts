@@ -1,9 +1,9 @@
 import { byId } from './elements.js'
 
-/** Whether this browser may look. Rejects where the service cannot be reached, or has not answered for so long. */
-export async function isAdmitted (patienceMs: number): Promise<boolean> {
+/** Whether this browser may look, and whether there is room. Rejects where the service cannot be reached, or has not answered for so long. */
+export async function session (patienceMs: number): Promise<{ readonly admitted: boolean, readonly full?: boolean }> {
   const answer = await fetch('/dashboard/session', { signal: AbortSignal.timeout(patienceMs) })
-  return (await answer.json() as { readonly admitted: boolean }).admitted
+  return await answer.json() as { readonly admitted: boolean, readonly full?: boolean }
 }
 
 /** Asks for a key, and resolves once one was good. */

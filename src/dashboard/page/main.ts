@@ -10,6 +10,7 @@ import { Tiles } from './tiles.js'
 const STATES: Record<State, string> = {
   connecting: 'Connecting…',
   open: 'Live',
+  full: 'Too many look, retrying…',
   lost: 'Lost connection, retrying…',
   asking: 'Locked',
 }
