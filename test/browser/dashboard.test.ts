@@ -153,9 +153,9 @@ t.test('the live page', { skip }, async (t) => {
     for (const silent of ['session', 'events']) await other.route(`**/dashboard/${silent}`, () => { /* It is never answered. */ }, { times: 1 })
     const asks = async (path: string) => other.waitForRequest(`**/dashboard/${path}`, { timeout: 10_000 })
     const asksAgain = async () => {
-      let over = false
-      const again = asks('session').finally(() => { over = true })
-      while (!over) await other.clock.fastForward(1_000)
+      const over = new AbortController()
+      const again = asks('session').finally(() => { over.abort() })
+      while (!over.signal.aborted) await other.clock.fastForward(1_000)
       await again
     }
     await Promise.all([asks('session'), other.goto(`${service.opsUrl}/dashboard`)])

@@ -40,7 +40,7 @@ Replaces both of two instances of the built service as Kubernetes does it in a r
 maxUnavailable 0: probes, endpoints, preStop, SIGTERM, grace (test/rehearsal/values.ts). They are behind a real nginx
 (Debian's) and on a real redis-server, with ${MERCHANTS * CLIENTS_EACH} clients of ${MERCHANTS} merchants and ${(BUSY * BUSY_PER_SECOND + (MERCHANTS - BUSY) * QUIET_PER_SECOND).toFixed(0)} messages/s.
 The exit code is 0 when every event came to each of its clients once and in order, without a gap event, no client
-was without a stream for longer than 5 s, and no pod had to be killed or restarted. Takes about three minutes.
+was without a stream, or waited for an event, for longer than 5 s, and no pod had to be killed or restarted. Takes about three minutes.
 
 Options:
   --quick  with less waiting: heartbeats every 2 s, a warm-up of 9 s, a drain of 7 s; about a minute and a half
