@@ -325,6 +325,35 @@ t.test('who comes when all have been sent away is not let in any more', async (t
   await closed
 })
 
+t.test('each number is what it is called, per second or in milliseconds', async (t) => {
+  const clock = install({ toFake: ['setInterval', 'clearInterval'] })
+  t.teardown(() => { clock.uninstall() })
+  const each = { messages: 1, deliveries: 2, bytes: 3, resumes: 4, gaps: 5, rejected: 6, slow: 7, dropped: 8 }
+  let n = 0
+  const snapshot = async () => {
+    n++
+    return {
+      connections: 30,
+      merchants: 20,
+      ...Object.fromEntries(Object.entries(each).map(([field, much]) => [field, much * 10 * n])) as typeof each,
+      latency: { bounds: [1, 2, 4], upTo: [0, n, n], count: n, sum: 1.5 * n },
+      probe: { bounds: [1], upTo: [2 * n], count: 2 * n, sum: 0.008 * n },
+    }
+  }
+  const hub = { audiences: () => [], audienceOf: () => 0, onMessage: undefined, leaving: false }
+  const feed = new Feed({ instance: {} as Instance, snapshot, hub, broker: { subscription: { state: 'standing', since: 0 } } })
+  t.teardown(() => { feed.end() })
+  feed.start()
+  await clock.tickAsync(2_000)
+  const given: string[] = []
+  feed.add(new Writable({ decodeStrings: false, write: (text: string, _encoding, taken) => { given.push(text); taken() } }), Infinity)
+  await clock.tickAsync(1_000)
+  const { sample } = JSON.parse(/^event: now\ndata: (.*)$/m.exec(given[1]!)![1]!) as Now
+  t.match(sample, { connections: 30, merchants: 20, p50: 1_500, p99: 1_990, probe: 4 })
+  for (const [field, much] of Object.entries(each)) t.equal((sample[field as keyof typeof each]! / sample.messages!).toFixed(3), much.toFixed(3), field)
+  t.ok(Math.abs(sample.rss! / process.memoryUsage.rss() - 1) < 0.5, 'in bytes')
+})
+
 t.test('over a long time', async (t) => {
   const clock = install({ toFake: ['setInterval', 'clearInterval'] })
   t.teardown(() => { clock.uninstall() })
