@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.js'
 import { loadConfig } from '../src/config.js'
 import { Feed } from '../src/dashboard/feed.js'
+import { bytes, clock, day, duration, milliseconds, percent, rate, whole } from '../src/dashboard/page/format.js'
 import { Series } from '../src/dashboard/page/series.js'
 import { quantile } from '../src/dashboard/quantile.js'
 import { Rates } from '../src/dashboard/rates.js'
@@ -398,6 +399,27 @@ t.test('over a long time', async (t) => {
   for (const { writable } of [reader, late]) writable.destroy()
   await once(late.writable, 'close')
   t.equal(hub.onMessage, undefined, 'nothing is counted while nobody looks')
+})
+
+t.test('numbers are shown in three digits, with their unit', async (t) => {
+  const shown = {
+    whole: [whole(0), whole(12_345), whole(null)],
+    rate: [rate(0.125), rate(12.34), rate(1_234.5), rate(123_456), rate(1_234_567), rate(undefined)],
+    milliseconds: [milliseconds(0.25), milliseconds(12.34), milliseconds(1_500), milliseconds(null)],
+    percent: [percent(0.55), percent(55.5), percent(null)],
+    bytes: [bytes(999), bytes(1_500), bytes(123_456_789), bytes(2e9), bytes(null)],
+    duration: [duration(-1), duration(59_999), duration(60_000), duration(7_199_999), duration(200_000_000)],
+  }
+  t.strictSame(JSON.parse(JSON.stringify(shown).replaceAll('\u00a0', ' ')), {
+    whole: ['0', '12,345', '–'],
+    rate: ['0.13', '12.3', '1,235', '123 k', '1.23 M', '–'],
+    milliseconds: ['0.25 ms', '12.3 ms', '1.5 s', '–'],
+    percent: ['0.6 %', '56 %', '–'],
+    bytes: ['999 B', '1.5 kB', '123 MB', '2 GB', '–'],
+    duration: ['0 s', '59 s', '1 min', '1 h', '2 d'],
+  })
+  const moment = new Date(2026, 10, 6, 9, 5, 3).getTime()
+  t.strictSame([clock(moment / 1_000), day(moment)], ['09:05:03', '6 Nov, 09:05'], 'by the clock of who looks')
 })
 
 t.test('what a chart draws has a hole where there was nothing', async (t) => {
