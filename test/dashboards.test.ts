@@ -20,7 +20,7 @@ interface Panel {
   readonly description?: string
   readonly gridPos: { readonly x: number, readonly y: number, readonly w: number, readonly h: number }
   readonly fieldConfig?: { readonly defaults: { readonly unit?: string } }
-  readonly targets?: ReadonlyArray<{ readonly expr: string, readonly legendFormat: string, readonly format?: string }>
+  readonly targets?: ReadonlyArray<{ readonly expr: string, readonly legendFormat: string, readonly format?: string, readonly range?: boolean }>
 }
 
 interface Variable {
@@ -105,6 +105,17 @@ t.test('all queries are PromQL', { skip }, async (t) => {
   const { ok, printed } = await promtool('check', 'rules', file)
   t.ok(ok, printed)
   t.match(printed, `${recording.length} rules found`)
+})
+
+t.test('at a glance, what is gone is seen to be gone', { skip }, async (t) => {
+  // Of what was asked for over time, Grafana shows the last value that there was, however long ago.
+  const overTime = panels.filter(({ type }) => type === 'stat').flatMap(({ targets = [] }) => targets).filter(({ range }) => range !== false)
+  t.ok(overTime.length > 0)
+  const file = join(t.testdir({}), 'gone.json')
+  const nothing = overTime.map(({ expr }) => ({ expr: filledIn(expr), eval_time: '1m', exp_samples: [{ labels: '{}', value: 0 }] }))
+  await writeFile(file, JSON.stringify({ tests: [{ input_series: [], promql_expr_test: nothing }] }))
+  const { ok, printed } = await promtool('test', 'rules', file)
+  t.ok(ok, printed)
 })
 
 t.test('the alerts are rules, and fire when they should', { skip }, async (t) => {
