@@ -138,8 +138,12 @@ t.test('wrong values are refused, with their names', { skip }, async (t) => {
     [{ redis: { url: 'redis://r/db0' } }, /redis\.url/],
     [{ fullnameOverride: 'My Name!' }, /fullnameOverride/],
     [{ test: null }, /test/],
+    [{ metrics: { serviceMonitor: { enabled: true, interval: '5s' } } }, /scrapeTimeout is longer/],
+    [{ metrics: { serviceMonitor: { enabled: true, scrapeTimeout: '1m' } } }, /scrapeTimeout is longer/],
   ]
   await Promise.all(wrong.map(async ([values, says]) => t.rejects(render(merge(LEAST, values)), { message: says }, JSON.stringify(values))))
+  for (const release of ['2024', 'realtime-fanout.v2']) await t.rejects(render(LEAST, { release }), { message: /set fullnameOverride/ }, release)
+  await t.resolves(render({ ...LEAST, fullnameOverride: 'fanout', metrics: { serviceMonitor: { enabled: true, interval: '1m', scrapeTimeout: '60s' } } }, { release: '2024' }))
 })
 
 t.test('a pod has as long to end as it is told to take', { skip }, async (t) => {

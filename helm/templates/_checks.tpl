@@ -28,6 +28,15 @@
 {{- fail (printf "extraEnv has %s: set it by config, so that probes, ports and the time to end go by it" .name) -}}
 {{- end -}}
 {{- end -}}
+{{- $name := include "realtime-fanout.fullname" . -}}
+{{- if not (regexMatch "^[a-z][a-z0-9-]*$" $name) -}}
+{{- fail (printf "%s is no name for a Service, which has a letter first, and no dot: set fullnameOverride" $name) -}}
+{{- end -}}
+{{- with .Values.metrics.serviceMonitor -}}
+{{- if and .enabled (gt (int64 (include "realtime-fanout.milliseconds" .scrapeTimeout)) (int64 (include "realtime-fanout.milliseconds" .interval))) -}}
+{{- fail "metrics.serviceMonitor.scrapeTimeout is longer than metrics.serviceMonitor.interval: the Prometheus Operator would leave the ServiceMonitor out" -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled: name the Gateway by httpRoute.parentRefs" -}}
 {{- end -}}
@@ -40,4 +49,9 @@
 {{- if and .Values.autoscaling.enabled (gt (int64 .Values.autoscaling.minReplicas) (int64 .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
 {{- end -}}
+{{- end }}
+
+{{/* Of what the schema takes for a duration: 500ms, 15s, 1m. */}}
+{{- define "realtime-fanout.milliseconds" -}}
+{{- mul (regexFind "^[0-9]+" . | int64) (get (dict "ms" 1 "s" 1000 "m" 60000) (regexFind "[a-z]+$" .)) -}}
 {{- end }}

@@ -83,8 +83,8 @@ export const skipSchemas = skip !== false ? skip : !existsSync(SCHEMAS) ? 'no ..
 if (skipSchemas !== false && skip === false) t.comment(`WHAT COMES OF THE CHART IS NOT HELD AGAINST KUBERNETES'S SCHEMAS: ${skipSchemas}`)
 
 /** What `helm template` makes of these values, as text. Rejects with what helm says where it makes nothing. */
-export async function render (values: Values | string): Promise<string> {
-  return helm(['template', 'release', 'helm', '--namespace', 'apart', '--kube-version', '1.33.0'], values)
+export async function render (values: Values | string, { release = 'release', chart = 'helm' } = {}): Promise<string> {
+  return helm(['template', release, chart, '--namespace', 'apart', '--kube-version', '1.33.0'], values)
 }
 
 /** What `helm lint --strict` says. */
