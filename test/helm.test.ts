@@ -288,6 +288,7 @@ t.test('the service takes what the chart gives it', { skip }, async (t) => {
   t.strictSame(await given({}), byDefault)
   t.match(await given(everything), { REDIS_URL: 'rediss://user:p%40ss@redis:6380/2', HISTORY_MAX_BYTES: 1_073_741_824, READY_WARMUP_MS: 1_000, TRUST_PROXY: ['10.0.0.0/8', 'fd00::/8'], CORS_ORIGINS: ['https://a.example', 'https://b.example'] })
   t.match(await given({ config: { TRUST_PROXY: 2 } }), { TRUST_PROXY: 2 })
+  for (const DASHBOARD of [true, false]) t.match(await given({ config: { DASHBOARD } }), { DASHBOARD }, 'what YAML makes of on and off')
 })
 
 t.test('the schema of values takes what config.ts takes', async (t) => {

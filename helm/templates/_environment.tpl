@@ -1,6 +1,6 @@
-{{/* Helm has numbers of values as floats, and would write 67108864 as 6.7108864e+07. */}}
+{{/* Helm has numbers of values as floats, and would write 67108864 as 6.7108864e+07; and on and off, without quotes, as booleans. */}}
 {{- define "realtime-fanout.text" -}}
-{{- if kindIs "float64" . -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
+{{- if kindIs "float64" . -}}{{ int64 . }}{{- else if kindIs "bool" . -}}{{ ternary "on" "off" . }}{{- else -}}{{ . }}{{- end -}}
 {{- end }}
 
 {{- define "realtime-fanout.config" -}}
