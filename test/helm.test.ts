@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { cp, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -312,6 +312,18 @@ t.test("the chart's README has the table of values (UPDATE_VALUES_TABLE=1 writes
   if (process.env.UPDATE_VALUES_TABLE === '1') await writeFile('helm/README.md', expected)
   else t.equal(readme, expected)
   for (const path of ['redis.url', 'config.HEARTBEAT_MS', 'autoscaling.behavior', 'metrics.prometheusRule.runbookUrl']) t.ok(values.some((value) => value.path === path && value.description !== ''), path)
+})
+
+t.test('the notes send no token where nobody listens, or everybody could', { skip }, async (t) => {
+  // `helm template` leaves notes out: in a copy of the chart, they are a ConfigMap's.
+  const chart = join(t.testdir(), 'helm')
+  await cp('helm', chart, { recursive: true })
+  await writeFile(join(chart, 'templates/_notes.tpl'), `{{- define "notes" }}${await readFile('helm/templates/NOTES.txt', 'utf8')}{{ end }}`)
+  await writeFile(join(chart, 'templates/notes.yaml'), 'kind: ConfigMap\nmetadata: { name: notes }\ndata:\n  notes: |\n    {{- include "notes" . | nindent 4 }}\n')
+  await Promise.all((await readdir('helm/examples')).map(async (example) => {
+    const { notes } = find(objectsOf(await render(join('helm/examples', example), { chart })), 'ConfigMap', 'notes').data
+    t.match(notes, '\n  curl -N https://realtime.example.com/api/realtime/events -H "Authorization: Bearer $TOKEN"\n', example)
+  }))
 })
 
 t.test('helm test opens a stream, publishes, and sees the event', { skip }, async (t) => {
