@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { devNull, homedir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -65,8 +65,8 @@ export type Values = Record<string, unknown>
 /** What no chart can do without. */
 export const LEAST: Values = { redis: { url: 'redis://redis:6379' }, secrets: { JWT_SECRET: 's'.repeat(32) } }
 
-/** Where `go install` puts them, if they are not on the PATH. */
-const env = { ...process.env, PATH: [process.env.PATH, join(homedir(), 'go', 'bin')].join(delimiter) }
+/** Where `go install` puts them, if they are not on the PATH; and no cluster of whoever runs the tests. */
+const env = { ...process.env, KUBECONFIG: devNull, KUBECACHEDIR: devNull, PATH: [process.env.PATH, join(homedir(), 'go', 'bin')].join(delimiter) }
 const have = (tool: string) => spawnSync(tool, ['-h'], { env, stdio: 'ignore' }).status === 0
 
 /** Kubernetes's own schemas; not a part of this repository. */
@@ -82,9 +82,17 @@ if (skip !== false) t.comment(`THE CHART IS NOT TESTED: ${skip}`)
 export const skipSchemas = skip !== false ? skip : !existsSync(SCHEMAS) ? 'no ../shared/k8s-schemas' : process.env.CI || have('kubeconform') ? false : 'no kubeconform on the PATH (go install github.com/yannh/kubeconform/cmd/kubeconform@v0.6.7)'
 if (skipSchemas !== false && skip === false) t.comment(`WHAT COMES OF THE CHART IS NOT HELD AGAINST KUBERNETES'S SCHEMAS: ${skipSchemas}`)
 
+interface Rendering {
+  readonly release?: string
+  /** The folder of the chart. */
+  readonly chart?: string
+  /** The address of an API in which templates may look up what there is. */
+  readonly cluster?: string
+}
+
 /** What `helm template` makes of these values, as text. Rejects with what helm says where it makes nothing. */
-export async function render (values: Values | string, { release = 'release', chart = 'helm' } = {}): Promise<string> {
-  return helm(['template', release, chart, '--namespace', 'apart', '--kube-version', '1.33.0'], values)
+export async function render (values: Values | string, { release = 'release', chart = 'helm', cluster }: Rendering = {}): Promise<string> {
+  return helm(['template', release, chart, '--namespace', 'apart', '--kube-version', '1.33.0', ...(cluster === undefined ? [] : ['--dry-run=server', '--kube-apiserver', cluster])], values)
 }
 
 /** What `helm lint --strict` says. */
