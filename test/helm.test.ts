@@ -146,6 +146,8 @@ t.test('wrong values are refused, with their names', { skip }, async (t) => {
   ]
   await Promise.all(wrong.map(async ([values, says]) => t.rejects(render(merge(LEAST, values)), { message: says }, JSON.stringify(values))))
   for (const release of ['2024', 'realtime-fanout.v2']) await t.rejects(render(LEAST, { release }), { message: /set fullnameOverride/ }, release)
+  const cut = objectsOf(await render({ ...LEAST, fullnameOverride: `${'x'.repeat(50)}--yy` }))
+  for (const { metadata: { name } } of cut) t.match(name, /^x+(-(env|ops|test))?$/, 'cut between two hyphens, it ends with neither')
   await t.resolves(render({ ...LEAST, fullnameOverride: 'fanout', metrics: { serviceMonitor: { enabled: true, interval: '1m', scrapeTimeout: '60s' } } }, { release: '2024' }))
 })
 

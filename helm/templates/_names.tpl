@@ -3,18 +3,18 @@
 {{- end }}
 
 {{- define "realtime-fanout.name" -}}
-{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-" }}
 {{- end }}
 
 {{/* No longer than 52: what is appended (-ops, -test) has to fit into the 63 of a Service's name. */}}
 {{- define "realtime-fanout.fullname" -}}
 {{- $name := include "realtime-fanout.name" . -}}
 {{- if .Values.fullnameOverride -}}
-{{ .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{ .Values.fullnameOverride | trunc 52 | trimAll "-" }}
 {{- else if contains $name .Release.Name -}}
-{{ .Release.Name | trunc 52 | trimSuffix "-" }}
+{{ .Release.Name | trunc 52 | trimAll "-" }}
 {{- else -}}
-{{ printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{ printf "%s-%s" .Release.Name $name | trunc 52 | trimAll "-" }}
 {{- end -}}
 {{- end }}
 
