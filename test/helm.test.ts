@@ -161,6 +161,17 @@ t.test('a pod has as long to end as it is told to take', { skip }, async (t) => 
   }))
 })
 
+t.test('a balancer that takes pods out by an API cuts no stream, neither of one that ends nor of one that is not ready', { skip }, async (t) => {
+  for (const [example, delay] of [['aws-alb', /deregistration_delay\.timeout_seconds=(\d+)/], ['gke', /drainingTimeoutSec: (\d+)/]] as const) {
+    const rendered = await render(join('helm/examples', `${example}.yaml`))
+    const all = objectsOf(rendered)
+    const seconds = Number(delay.exec(rendered)?.[1])
+    t.ok(seconds > find(all, 'Deployment').spec.template.spec.terminationGracePeriodSeconds, example)
+    t.ok(seconds > 1.1 * Number(find(all, 'ConfigMap').data.MAX_CONNECTION_AGE_S), `${example}: an outage of Redis takes all pods out, and a stream outlives it`)
+    t.ok(seconds <= 3_600, `${example}: more is not taken`)
+  }
+})
+
 t.test('a rolling update goes as it is rehearsed', { skip }, async (t) => {
   const { replicas, minReadySeconds, strategy, template: { spec } } = find(await objects({}), 'Deployment').spec
   const [{ lifecycle, startupProbe, readinessProbe, livenessProbe }] = spec.containers
