@@ -196,8 +196,11 @@ t.test('the runbook has a section for each alert, that can be followed and paste
     const { alert } = rules[i]!
     t.match(section, /\*\*What it means\.\*\* \S.*\*\*What users see\.\*\* \S.*\*\*How to look\.\*\* \S.*```sh\n.*```\n.*\*\*What to do\.\*\* \S.*\*\*How to silence it\.\*\* \S/s, alert)
     t.equal(section.split('```').length, 3, `${alert}: one block`)
-    t.match(section, `amtool silence add alertname=${alert} `)
+    // Of itself, amtool knows no Alertmanager.
+    t.match(section, `amtool silence add --alertmanager.url="$ALERTMANAGER" alertname=${alert} `)
   }
+  const exported = new Set([...intro!.matchAll(/\b([A-Z_]+)=/g)].map(([, name]) => name))
+  for (const [, name] of runbook.matchAll(/"\$([A-Z_]+)/g)) t.ok(exported.has(name), `${name} is given a value`)
   for (const [, command] of runbook.matchAll(/^kubectl .* (logs -l .*)$/gm)) t.match(command, / --tail=/, 'logs of a selector are ten lines of each pod otherwise')
   for (const [name, text] of [['its beginning', intro!] as const, ...sections.map((section, i) => [rules[i]!.alert, section] as const)]) await pastes(t, name, text)
 })
