@@ -70,6 +70,8 @@ const switches: Record<string, { values: Values, more?: string[], fewer?: string
   alerts: { values: { metrics: { prometheusRule: { enabled: true } } }, more: ['PrometheusRule'] },
   'a dashboard': { values: { metrics: { dashboard: { enabled: true } } }, more: ['ConfigMap'] },
   'no annotations, no spread, no sleep': { values: { metrics: { annotations: false }, topologySpreadConstraints: [], rollout: { preStopSleepSeconds: 0 } } },
+  // As YAML has a key below which all is commented out.
+  'nothing at all': { values: { podLabels: null, podAnnotations: null, podSecurityContext: null, nodeSelector: null, tolerations: null, extraEnv: null, topologySpreadConstraints: null } },
   'of an umbrella': { values: { enabled: true, global: { x: 1 } } },
   'long names': { values: { fullnameOverride: 'x'.repeat(70), nameOverride: 'y'.repeat(70) } },
 }
@@ -141,6 +143,8 @@ t.test('wrong values are refused, with their names', { skip }, async (t) => {
     [{ redis: { url: 'redis://r/db0' } }, /redis\.url/],
     [{ fullnameOverride: 'My Name!' }, /fullnameOverride/],
     [{ test: null }, /test/],
+    [{ metrics: { serviceMonitor: null } }, /serviceMonitor is required/],
+    [{ metrics: { prometheusRule: { runbookUrl: null } } }, /runbookUrl is required/],
     [{ metrics: { serviceMonitor: { enabled: true, interval: '5s' } } }, /scrapeTimeout is longer/],
     [{ metrics: { serviceMonitor: { enabled: true, scrapeTimeout: '1m' } } }, /scrapeTimeout is longer/],
   ]
@@ -190,6 +194,7 @@ t.test('a rolling update goes as it is rehearsed', { skip }, async (t) => {
     strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
   })
   t.match(find(await objects({}), 'ConfigMap').data, chart.env)
+  for (const READY_WARMUP_MS of ['', null]) t.equal(find(await objects({ config: { READY_WARMUP_MS } }), 'Deployment').spec.progressDeadlineSeconds, 600 + 5 + 22, 'until it is ready by default')
 })
 
 t.test('all that is named is there', { skip }, async (t) => {

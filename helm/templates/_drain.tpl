@@ -1,7 +1,7 @@
 {{/* How long a new pod is not ready, by the service's own default. */}}
 {{- define "realtime-fanout.warmupSeconds" -}}
 {{- $ms := .Values.config.READY_WARMUP_MS -}}
-{{- if eq (toString $ms) "" -}}{{- $ms = add (int64 .Values.config.HEARTBEAT_MS) 7000 -}}{{- end -}}
+{{- if or (kindIs "invalid" $ms) (eq (toString $ms) "") -}}{{- $ms = add (int64 .Values.config.HEARTBEAT_MS) 7000 -}}{{- end -}}
 {{- div (add (int64 $ms) 999) 1000 -}}
 {{- end }}
 

@@ -1,7 +1,7 @@
 {{/* What the image asks for (Dockerfile), and the restricted Pod Security Standard wants. */}}
 {{- define "realtime-fanout.podSecurityContext" -}}
 {{- $own := dict "runAsNonRoot" true "runAsUser" 65532 "runAsGroup" 65532 "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{- toYaml (mergeOverwrite $own (deepCopy .Values.podSecurityContext)) -}}
+{{- toYaml (mergeOverwrite $own (deepCopy (.Values.podSecurityContext | default dict))) -}}
 {{- end }}
 
 {{- define "realtime-fanout.containerSecurityContext" -}}
