@@ -136,6 +136,7 @@ t.test('wrong values are refused, with their names', { skip }, async (t) => {
     [{ httpRoute: { enabled: true } }, /httpRoute\.parentRefs/],
     [{ autoscaling: { enabled: true, targetCPUUtilizationPercentage: null } }, /targetCPUUtilizationPercentage or/],
     [{ autoscaling: { enabled: true, minReplicas: 11 } }, /minReplicas is more/],
+    [{ autoscaling: { enabled: true, targetConnectionsPerPod: 10_000 } }, /less than config\.MAX_CONNECTIONS/],
     [{ autoscaling: { enabled: true }, resources: { requests: null } }, /there is none/],
     [{ extraEnv: [{ name: 'DRAIN_WINDOW_MS', value: '600000' }] }, /extraEnv has DRAIN_WINDOW_MS/],
     [{ extraEnv: [{ name: 'NODE_ENV', value: 'test' }] }, /extraEnv has NODE_ENV/],

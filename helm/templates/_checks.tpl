@@ -46,6 +46,9 @@
 {{- if and .Values.autoscaling.enabled .Values.autoscaling.targetCPUUtilizationPercentage (not ((.Values.resources.requests).cpu)) -}}
 {{- fail "autoscaling.targetCPUUtilizationPercentage is a share of resources.requests.cpu, and there is none" -}}
 {{- end -}}
+{{- if and .Values.autoscaling.enabled (ge (int64 .Values.autoscaling.targetConnectionsPerPod) (int64 $config.MAX_CONNECTIONS)) -}}
+{{- fail "autoscaling.targetConnectionsPerPod must be less than config.MAX_CONNECTIONS: pods that are full would have no more made" -}}
+{{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int64 .Values.autoscaling.minReplicas) (int64 .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
 {{- end -}}
