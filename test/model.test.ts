@@ -51,15 +51,17 @@ const small = fc.record({
 })
 const large = fc.constant({ ttlMs: 300_000, maxBytes: 10_000_000, eventsPerMerchant: 1_000 })
 
+const anything = scenarioOf(fc.oneof({ weight: 6, arbitrary: publish }, { weight: 6, arbitrary: wait }, { weight: 4, arbitrary: hop }, ...trouble.map((arbitrary) => ({ weight: 1, arbitrary }))), small)
+
 /** Runs it in fake time, and says what the runs met. */
-async function check (scenario: fc.Arbitrary<Scenario>, runs: number, live: { readonly warmMs: number }): Promise<Tally> {
+async function check (scenario: fc.Arbitrary<Scenario>, runs: number, live: { readonly warmMs: number }, from = seed): Promise<Tally> {
   const tally: Tally = { outcomes: {}, gaps: {}, repeated: 0, dropped: 0, lost: 0, received: 0 }
   const clock = FakeTimers.install({ now: 1_800_000_000_000, toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate'] })
   try {
     await fc.assert(fc.asyncProperty(scenario, async (scenario) => {
       clock.reset()
       await new World(scenario, (ms) => { clock.tick(ms) }, tally).live(live)
-    }), { numRuns: runs, seed })
+    }), { numRuns: runs, seed: from })
   } finally {
     clock.uninstall()
   }
@@ -68,14 +70,16 @@ async function check (scenario: fc.Arbitrary<Scenario>, runs: number, live: { re
 
 t.test('whatever happens, nothing is lost in silence, and order holds', async (t) => {
   t.comment(`seed ${seed}, ${RUNS} runs; MODEL_SEED and MODEL_RUNS repeat them`)
-  const step = fc.oneof({ weight: 6, arbitrary: publish }, { weight: 6, arbitrary: wait }, { weight: 4, arbitrary: hop }, ...trouble.map((arbitrary) => ({ weight: 1, arbitrary })))
-  const tally = await check(scenarioOf(step, small), RUNS, { warmMs: 0 })
+  const tally = await check(anything, RUNS, { warmMs: 0 })
   t.comment(JSON.stringify(tally))
   for (const outcome of ['exact', 'behind', 'covered', 'gap'] as const) t.ok(tally.outcomes[outcome], `some resumes are ${outcome}`)
-  // In 500 runs the share is anything from 0.47 to 0.99, by the seed: only many runs can say that it is most.
-  const share = RUNS < 10_000 ? 0 : 0.5
-  t.ok(tally.dropped > tally.repeated * share, 'our own client drops most of what comes twice')
   for (const reason of ['redis_outage', 'history_evicted', 'unknown_cursor'] as const) t.ok(tally.gaps[reason], `some gaps are ${reason}`)
+})
+
+// Of 500 runs the share is anything from 0.47 to 0.99, by the seed: these are more, and always the same.
+t.test('our own client drops most of what comes twice', async (t) => {
+  const { dropped, repeated } = await check(anything, 2_000, { warmMs: 0 }, 1)
+  t.ok(dropped > repeated / 2, `${dropped} of ${repeated}`)
 })
 
 t.test('where nothing is lost and all have been there for long, hopping costs nothing: no gap, nothing twice', async (t) => {

@@ -63,8 +63,8 @@ export class DemoPage {
     return Number((await this.page.locator(`[data-count=${name}] dd`).innerText()).replaceAll(',', ''))
   }
 
-  /** Resolves when it has counted so many, by one of these numbers. */
-  async counts (name: 'events' | 'replayed' | 'gaps' | 'lost', ...numbers: number[]): Promise<void> {
-    await this.page.locator(`[data-count=${name}] dd`, { hasText: new RegExp(`^(?:${numbers.map((n) => n.toLocaleString('en')).join('|')})$`) }).waitFor()
+  /** Resolves when it has counted so many. */
+  async counts (name: 'events' | 'replayed' | 'gaps' | 'lost', n: number): Promise<void> {
+    await this.page.locator(`[data-count=${name}] dd`, { hasText: new RegExp(`^${n.toLocaleString('en')}$`) }).waitFor()
   }
 }
